@@ -1,0 +1,187 @@
+"""Claims: what is said of the code, in a form that every engine can take.
+
+A claim is a function over typed arguments that returns whether it holds for them,
+with the sentence that it stands for, the requirements that it discharges and the
+least verdict that it accepts. What the shipped functions ensure by contract is a
+claim too (``proofs.contracts``).
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any
+
+from .domains import fresh
+from .verdict import Verdict
+
+if TYPE_CHECKING:
+    import z3
+
+    from .lift.lifter import Lifter
+    from .lift.values import Value
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A name in a module, or in a class of it, as the subject of a claim."""
+
+    module: str
+    name: str
+
+
+Subject = Callable[..., Any] | Constant
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault in a declaration, for claims of which no mutation operator knows the subject.
+
+    Where ``was`` stands in the source of the module, ``now`` is put. The claim is to
+    look at the module as ``proofs.contracts.fresh_import`` gives it.
+    """
+
+    module: str
+    was: str
+    now: str
+
+
+FALSE = "returned False"
+
+
+class Claim:
+    """A sentence about the code that can be checked.
+
+    ``parameters`` are the inputs over which it speaks, by name and type. ``subject`` is
+    the code of which it speaks: each claim must be refuted by some mutant of it.
+    """
+
+    id: str
+    sentence: str
+    discharges: tuple[str, ...]
+    required: Verdict
+    engines: tuple[str, ...]
+    subject: tuple[Subject, ...]
+    parameters: Mapping[str, Any]
+    fault: Fault | None = None
+
+    def holds(self, inputs: Mapping[str, Any]) -> bool:
+        """Run the real code on these inputs; raises what the code raises."""
+        raise NotImplementedError
+
+    def lift(self, lifter: Lifter, inputs: Mapping[str, Value]) -> z3.BoolRef:
+        """The term that says that the claim holds, where the code returns."""
+        raise NotImplementedError
+
+    def admits(self, inputs: Mapping[str, Any]) -> bool:
+        """Whether the claim speaks of these inputs."""
+        return True
+
+    def fails_on(self, inputs: Mapping[str, Any]) -> str | None:
+        """Why the claim does not hold on these inputs, on the real code; None if it does."""
+        try:
+            if not self.admits(fresh(inputs)):
+                return None
+            return None if self.holds(fresh(inputs)) else FALSE
+        except Exception as error:
+            return f"raised {type(error).__name__}: {error}"[:500]
+
+    @property
+    def where(self) -> tuple[str, int]:
+        """File and line of the claim."""
+        raise NotImplementedError
+
+
+class FunctionClaim(Claim):
+    """A claim that is written as a function."""
+
+    def __init__(
+        self,
+        function: Callable[..., bool],
+        sentence: str,
+        discharges: str | Sequence[str],
+        required: Verdict,
+        engines: Sequence[str],
+        subject: Sequence[Subject],
+        fault: Fault | None,
+    ) -> None:
+        self.function = function
+        self.id = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+        self.sentence = sentence
+        self.discharges = (discharges,) if isinstance(discharges, str) else tuple(discharges)
+        self.required = required
+        self.engines = tuple(engines)
+        self.subject = tuple(subject)
+        self.fault = fault
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Any]:  # type: ignore[override]
+        hints = typing.get_type_hints(self.function)
+        return {name: hints[name] for name in inspect.signature(self.function).parameters}
+
+    def holds(self, inputs: Mapping[str, Any]) -> bool:
+        return bool(self.function(**inputs))
+
+    def lift(self, lifter: Lifter, inputs: Mapping[str, Value]) -> z3.BoolRef:
+        return lifter.truth(lifter.call(self.function, [], dict(inputs)))
+
+    @property
+    def where(self) -> tuple[str, int]:
+        code = self.function.__code__
+        return code.co_filename, code.co_firstlineno
+
+
+_registry: dict[str, FunctionClaim] = {}
+
+ENGINES = ("smt", "language", "symbolic", "exhaustive", "fuzz")
+
+
+def claim(
+    sentence: str,
+    *,
+    discharges: str | Sequence[str] = (),
+    subject: Subject | Sequence[Subject],
+    required: Verdict = Verdict.PROVED,
+    engines: Sequence[str] = ("smt", "fuzz"),
+    fault: Fault | None = None,
+) -> Callable[[Callable[..., bool]], Callable[..., bool]]:
+    """Declare a function to be a claim; the function itself is left as it is."""
+
+    def register(function: Callable[..., bool]) -> Callable[..., bool]:
+        subjects = subject if isinstance(subject, Sequence) else (subject,)
+        made = FunctionClaim(function, sentence, discharges, required, engines, subjects, fault)
+        unknown = set(engines) - set(ENGINES)
+        if unknown or not engines or not subjects:
+            raise ValueError(f"the claim {made.id} names no subject or unknown engines {unknown}")
+        if made.id in _registry and _registry[made.id].where != made.where:
+            raise ValueError(f"there are two claims with the id {made.id}")
+        _registry[made.id] = made
+        return function
+
+    return register
+
+
+def every_claim() -> list[Claim]:
+    """All claims: those of ``proofs.claims``, then those of the contracts, each by id."""
+    from . import claims, contracts
+
+    for module in iter_modules(claims.__path__):
+        importlib.import_module(f"{claims.__name__}.{module.name}")
+    found: list[Claim] = sorted(_registry.values(), key=lambda c: c.id)
+    return [*found, *contracts.every_contract()]
+
+
+def claim_of(id: str) -> Claim:
+    """The claim with this id.
+
+    :raises KeyError: if there is none.
+    """
+    for each in every_claim():
+        if each.id == id:
+            return each
+    raise KeyError(f"there is no claim {id!r}")

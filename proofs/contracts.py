@@ -1,0 +1,320 @@
+"""The contracts of the shipped functions, as claims.
+
+They are found in the source: every ``ensure`` over a public function of ``verified``
+is one claim, that whatever arguments the function is given, if it meets what the
+function requires, the function raises nothing but what its docstring says that it
+``:raises``, and the condition holds for what it returns.
+
+Parameters of a type that has no domain keep their default.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import inspect
+import os
+import re
+import sys
+import typing
+from collections.abc import Iterator, Mapping
+from functools import cached_property, lru_cache
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_loader
+from pkgutil import walk_packages
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any, NewType
+
+from hypothesis import strategies as st
+
+import verified
+from verified import TraceFlags, contracts
+
+from . import sources
+from .claim import Claim, Subject
+from .domains import DOMAINS, Domain, domain
+from .verdict import Verdict
+
+if TYPE_CHECKING:
+    import z3
+
+    from .lift.lifter import Lifter
+    from .lift.values import Value
+
+
+CROSSHAIR_TYPES = {str, bool, TraceFlags}
+
+
+class ContractClaim(Claim):
+    """One postcondition of one function, of one class if it is a method."""
+
+    discharges = ()
+    required = Verdict.BOUNDED
+
+    def __init__(
+        self, module: ModuleType, owner: type | None, member: Any, name: str, number: int
+    ) -> None:
+        self.owner = owner
+        self.member = member
+        self.function = sources.innermost(member)
+        self.number = number
+        self.name = _public_name(module, owner, name)
+        self.id = f"contract.{self.name}.{number}"
+        self.subject: tuple[Subject, ...] = (self.function,)
+
+    def _decorators(self, named: str) -> list[ast.expr]:
+        found = sources.definition(self.function).decorator_list
+        # The decorator that stands lowest is applied, and counted, first.
+        return [
+            d.args[0]
+            for d in reversed(found)
+            if isinstance(d, ast.Call) and isinstance(d.func, ast.Name) and d.func.id == named
+        ]
+
+    @property
+    def condition(self) -> ast.Lambda:
+        node = self._decorators("ensure")[self.number - 1]
+        assert isinstance(node, ast.Lambda)
+        return node
+
+    @property
+    def sentence(self) -> str:  # type: ignore[override]
+        return f"{self.name} ensures {ast.unparse(self.condition.body)}"
+
+    @cached_property
+    def raises(self) -> tuple[type[BaseException], ...]:
+        """The exceptions that the docstring of the function declares."""
+        names = re.findall(r":raises (\w+):", self.function.__doc__ or "")
+        return tuple(getattr(builtins, name) for name in names)
+
+    @cached_property
+    def engines(self) -> tuple[str, ...]:  # type: ignore[override]
+        # CrossHair is asked where it can answer. A symbolic class it would pass to
+        # int.__new__, and a symbolic int to methods of int: Python refuses both.
+        # Inputs of other types it makes concrete, and a source of random bits that
+        # gives zero for ever it follows for ever.
+        suits = set(self.parameters.values()) <= CROSSHAIR_TYPES and self.bound_to is None
+        return ("smt", "symbolic", "fuzz") if suits else ("smt", "fuzz")
+
+    @cached_property
+    def bound_to(self) -> Any:
+        """What the first parameter is, if it is not an input: the class, or nothing."""
+        first = next(iter(inspect.signature(self.function).parameters), None)
+        return self.owner if self.owner is not None and first == "cls" else None
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Any]:  # type: ignore[override]
+        hints = typing.get_type_hints(self.function)
+        found = {}
+        for name, parameter in inspect.signature(self.function).parameters.items():
+            if name == "cls" and self.bound_to is not None:
+                continue
+            annotation = self.owner if name == "self" else hints[name]
+            if parameter.default is parameter.empty or domain(annotation) is not None:
+                found[name] = annotation
+        return found
+
+    def _run(self, node: ast.Lambda, values: Mapping[str, Any]) -> bool:
+        expression = ast.fix_missing_locations(ast.Expression(node))
+        condition = eval(compile(expression, "<contract>", "eval"), self.function.__globals__)
+        return bool(condition(*(values[a.arg] for a in node.args.args)))
+
+    def _with_defaults(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        signature = inspect.signature(self.function).parameters
+        values = {n: p.default for n, p in signature.items() if p.default is not p.empty}
+        if self.bound_to is not None:
+            values["cls"] = self.bound_to
+        return values | dict(inputs)
+
+    def admits(self, inputs: Mapping[str, Any]) -> bool:
+        values = self._with_defaults(inputs)
+        nodes = self._decorators("require")
+        return all(self._run(node, values) for node in nodes if isinstance(node, ast.Lambda))
+
+    def holds(self, inputs: Mapping[str, Any]) -> bool:
+        values = self._with_defaults(inputs)
+        try:
+            result = self.function(**values)
+        except self.raises:
+            return True
+        return self._run(self.condition, values | {"result": result})
+
+    def lift(self, lifter: Lifter, inputs: Mapping[str, Value]) -> z3.BoolRef:
+        from .lift.values import both, literal, negation
+
+        values = {n: literal(d) for n, d in self._with_defaults({}).items()} | dict(inputs)
+
+        def condition(node: ast.expr, given: Mapping[str, Value]) -> z3.BoolRef:
+            assert isinstance(node, ast.Lambda)
+            named = {a.arg: given[a.arg] for a in node.args.args}
+            return lifter.truth(lifter.expression(node.body, self.function, named))
+
+        for node in self._decorators("require"):
+            lifter.path = both(lifter.path, condition(node, values))
+        start = len(lifter.raised)
+        result = lifter.call(self.function, [], values)
+        lifter.raised[start:] = [
+            r for r in lifter.raised[start:] if not issubclass(r.type, self.raises)
+        ]
+        return condition(self.condition, values | {"result": result})
+
+    @property
+    def where(self) -> tuple[str, int]:
+        return self.function.__code__.co_filename, self.condition.lineno
+
+
+def modules() -> list[ModuleType]:
+    """The modules of the shipped code, without the evidence that a wheel carries inside."""
+    found = [verified]
+    for info in walk_packages(verified.__path__, "verified."):
+        if info.name.split(".")[1] not in ("proofs", "__main__"):
+            found.append(importlib.import_module(info.name))
+    return found
+
+
+def public_functions() -> Iterator[tuple[ModuleType, type | None, str, Any]]:
+    """Every public function and method of the shipped code: module, class, name, member.
+
+    A class or function is public if its name has no leading underscore, or if it is
+    the constructor. What a public class inherits from a private one is its own.
+    """
+    for module in modules():
+        for name, member in vars(module).items():
+            if name.startswith("_") or module is contracts:
+                continue
+            if getattr(member, "__module__", None) != module.__name__:
+                continue
+            if isinstance(member, type):
+                yield from _methods(module, member)
+            elif callable(member) and _is_python(member):
+                yield module, None, name, member
+
+
+def _methods(module: ModuleType, cls: type) -> Iterator[tuple[ModuleType, type, str, Any]]:
+    seen = set()
+    for base in cls.__mro__:
+        if not base.__module__.startswith("verified"):
+            continue
+        for name, member in vars(base).items():
+            if name in seen or (name.startswith("_") and name != "__new__"):
+                continue
+            seen.add(name)
+            if _is_python(member) and sources.innermost(member).__module__ == base.__module__:
+                yield module, cls, name, member
+
+
+def _is_python(member: Any) -> bool:
+    try:
+        inner = sources.innermost(member)
+    except TypeError:
+        return False
+    return inner.__module__.startswith("verified")
+
+
+@lru_cache(maxsize=1)
+def every_contract() -> tuple[ContractClaim, ...]:
+    found = []
+    for module, owner, name, member in public_functions():
+        first = ContractClaim(module, owner, member, name, 1)
+        count = len(first._decorators("ensure"))
+        found += [ContractClaim(module, owner, member, name, n + 1) for n in range(count)]
+    return tuple(found)
+
+
+PublicName = NewType("PublicName", str)
+"""A public function of the shipped code, as ``module.function`` or ``module.Class.method``."""
+
+
+def _public_name(module: ModuleType, owner: type | None, name: str) -> str:
+    path = [*module.__name__.split(".")[1:], *([owner.__name__] if owner else []), name]
+    return ".".join(path)
+
+
+def _find(modules: Mapping[str, ModuleType], name: PublicName) -> Any:
+    """The member with a public name, in these modules, as it stands there."""
+    module, *path = name.split(".")
+    found: Any = modules[f"verified.{module}"]
+    for part in path:
+        found = inspect.getattr_static(found, part)
+    return found.__func__ if isinstance(found, classmethod | staticmethod) else found
+
+
+def is_plain(modules: Mapping[str, ModuleType], name: PublicName) -> bool:
+    """Whether a public name is a function with the code of its source, and nothing round it."""
+    found = _find(modules, name)
+    if isinstance(found, property):
+        found = found.fget
+    if type(found) is not FunctionType or hasattr(found, "__wrapped__"):
+        return False
+    return sources.module(found.__module__).codes.get(found.__qualname__) == found.__code__
+
+
+def is_guarded(modules: Mapping[str, ModuleType], name: PublicName) -> bool:
+    """Whether icontract checks at least one condition of a public name."""
+    found = _find(modules, name)
+    if isinstance(found, property):
+        found = found.fget
+    return bool(getattr(found, "__preconditions__", ()) or getattr(found, "__postconditions__", ()))
+
+
+def fresh_import(contracts: bool) -> Mapping[str, ModuleType]:
+    """Import the shipped code once more, with contracts on or off, beside what is running.
+
+    Returns all modules that this imported, by name. Where a mutant stands for a module,
+    the mutant is imported.
+    """
+    return _fresh_import(contracts, tuple(sources.replacements().values()))
+
+
+@lru_cache(maxsize=8)
+def _fresh_import(
+    contracts: bool, instead: tuple[sources.Module, ...]
+) -> Mapping[str, ModuleType]:
+    def again(name: str) -> bool:
+        root, _, rest = name.partition(".")
+        return root == "icontract" or (root == "verified" and rest.split(".")[0] != "proofs")
+
+    names = [module.__name__ for module in modules()]
+    kept = {name: sys.modules.pop(name) for name in list(sys.modules) if again(name)}
+    before = os.environ.get("VERIFIED_CONTRACTS")
+    finder = _Instead({module.name: module for module in instead})
+    sys.meta_path.insert(0, finder)
+    os.environ["VERIFIED_CONTRACTS"] = "1" if contracts else "0"
+    try:
+        for name in names:
+            importlib.import_module(name)
+        return {name: module for name, module in sys.modules.items() if again(name)}
+    finally:
+        sys.meta_path.remove(finder)
+        for name in [name for name in sys.modules if again(name)]:
+            del sys.modules[name]
+        sys.modules.update(kept)
+        if before is None:
+            del os.environ["VERIFIED_CONTRACTS"]
+        else:
+            os.environ["VERIFIED_CONTRACTS"] = before
+
+
+class _Instead:
+    """Imports these texts instead of what is on disk."""
+
+    def __init__(self, modules: Mapping[str, sources.Module]) -> None:
+        self.modules = modules
+
+    def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
+        return spec_from_loader(name, self, origin=name) if name in self.modules else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        source = self.modules[module.__name__]
+        exec(compile(source.text, source.path, "exec", dont_inherit=True), vars(module))
+
+
+PUBLIC_NAMES = tuple(
+    PublicName(_public_name(module, owner, name)) for module, owner, name, _ in public_functions()
+)
+
+DOMAINS[PublicName] = Domain(st.sampled_from(PUBLIC_NAMES), PUBLIC_NAMES)

@@ -1,0 +1,134 @@
+"""The regular expressions of Python's ``re``, read as languages.
+
+CPython's own parser reads the pattern, so what is analysed is what runs. A set of
+characters that depends on Unicode data (``\\d``, ``\\s``, ``\\w``, or any under
+``re.IGNORECASE``) is taken from the running engine by trying every code point. What
+is not regular, or not modelled, is refused.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from re import _constants as op  # type: ignore[attr-defined]
+from re import _parser  # type: ignore[attr-defined]
+from typing import Any
+
+from . import languages
+from .languages import ANY_CHARACTER, ANYTHING, EPSILON, LAST_CODE_POINT, Chars, CharSet, Language
+
+
+class NotRegular(Exception):
+    """A construct of a pattern that these languages do not have."""
+
+
+@lru_cache(maxsize=None)
+def full_match(pattern: re.Pattern[str]) -> Language:
+    """The strings on which ``pattern.fullmatch`` finds a match."""
+    return _read(pattern, EPSILON)
+
+
+@lru_cache(maxsize=None)
+def prefix_match(pattern: re.Pattern[str]) -> Language:
+    """The strings on which ``pattern.match`` finds a match."""
+    return _read(pattern, ANYTHING)
+
+
+def _read(pattern: re.Pattern[str], rest: Language) -> Language:
+    if not isinstance(pattern.pattern, str):
+        raise NotRegular("a pattern over bytes")
+    parsed = _parser.parse(pattern.pattern, pattern.flags)
+    return _sequence(list(parsed), pattern.flags, rest)
+
+
+def _sequence(items: Sequence[Any], flags: int, rest: Language) -> Language:
+    """The language of these items followed by ``rest``.
+
+    Reading from the right lets an assertion speak of all that follows it.
+    """
+    for code, argument in reversed(items):
+        rest = _item(code, argument, flags, rest)
+    return rest
+
+
+def _item(code: Any, argument: Any, flags: int, rest: Language) -> Language:
+    if code is op.BRANCH:
+        _, branches = argument
+        return languages.union([_sequence(list(branch), flags, rest) for branch in branches])
+    if code is op.SUBPATTERN:
+        _, added, removed, items = argument
+        return _sequence(list(items), (flags | added) & ~removed, rest)
+    if code in (op.MAX_REPEAT, op.MIN_REPEAT):
+        least, most, items = argument
+        if any(inner in (op.AT, op.ASSERT, op.ASSERT_NOT) for inner in _codes(items)):
+            raise NotRegular("an assertion inside a repetition")
+        repeated = _sequence(list(items), flags, EPSILON)
+        return languages.repeat(repeated, least, None if most is op.MAXREPEAT else most) + rest
+    if code is op.AT:
+        return _position(argument, flags, rest)
+    if code in (op.ASSERT, op.ASSERT_NOT):
+        direction, items = argument
+        if direction != 1:
+            raise NotRegular("a look-behind assertion")
+        ahead = _sequence(list(items), flags, ANYTHING)
+        return rest & (ahead if code is op.ASSERT else ~ahead)
+    return Chars(_characters(code, argument, flags)) + rest
+
+
+def _position(where: Any, flags: int, rest: Language) -> Language:
+    if flags & re.MULTILINE and where in (op.AT_BEGINNING, op.AT_END):
+        raise NotRegular("^ or $ under re.MULTILINE")
+    if where is op.AT_END:
+        return rest & (EPSILON | languages.text("\n"))
+    if where is op.AT_END_STRING:
+        return rest & EPSILON
+    raise NotRegular(f"the position {where}")
+
+
+def _codes(part: Any) -> Iterator[Any]:
+    """Every operation code of a parsed pattern, at any depth."""
+    if isinstance(part, (_parser.SubPattern, list, tuple)):
+        for inner in part:
+            yield from _codes(inner)
+    elif isinstance(part, type(op.AT)):
+        yield part
+
+
+def _characters(code: Any, argument: Any, flags: int) -> CharSet:
+    if flags & re.IGNORECASE:
+        return _tried(code, argument, flags)
+    if code is op.LITERAL:
+        return CharSet.of([(argument, argument)])
+    if code is op.NOT_LITERAL:
+        return ~CharSet.of([(argument, argument)])
+    if code is op.RANGE:
+        return CharSet.of([argument])
+    if code is op.ANY:
+        return ANY_CHARACTER if flags & re.DOTALL else ~CharSet.single("\n")
+    if code is op.CATEGORY:
+        return _tried(op.IN, [(code, argument)], flags)
+    if code is op.IN:
+        negated = bool(argument) and argument[0][0] is op.NEGATE
+        members = CharSet(())
+        for inner, value in argument[1:] if negated else argument:
+            members = members | _characters(inner, value, flags)
+        return ~members if negated else members
+    raise NotRegular(f"the construct {code}")
+
+
+def _tried(code: Any, argument: Any, flags: int) -> CharSet:
+    """Ask CPython's engine, code point by code point."""
+    frozen = tuple(argument) if isinstance(argument, list) else argument
+    return _tried_once(code, frozen, flags & ~re.DEBUG)
+
+
+@lru_cache(maxsize=None)
+def _tried_once(code: Any, argument: Any, flags: int) -> CharSet:
+    if code not in (op.LITERAL, op.NOT_LITERAL, op.IN, op.ANY):
+        raise NotRegular(f"the construct {code}")
+    state = _parser.State()
+    state.flags = flags
+    state.str = ""
+    item = _parser.SubPattern(state, [(code, list(argument) if code is op.IN else argument)])
+    matches = re._compiler.compile(item, flags).match  # type: ignore[attr-defined]
+    every = map(chr, range(LAST_CODE_POINT + 1))
+    return CharSet.of((c, c) for c, character in enumerate(every) if matches(character))

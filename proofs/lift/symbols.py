@@ -1,0 +1,259 @@
+"""Symbolic inputs: for each domain the value that stands for all of its members.
+
+A symbol can be read back: a model of the solver gives the input that it found, and an
+input gives the terms that stand for it, so that a lifted function can be evaluated on
+what the real function was run on.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import z3
+
+from verified import IdGenerator, SpanContext, SpanId, TraceFlags, TraceId
+
+from ..domains import NUMBER_BITS, Draws
+from . import values as v
+from .lifter import Drawn
+
+Evaluate = Callable[[z3.ExprRef], z3.ExprRef]
+"""The value of a term: that of a model, or that of chosen inputs."""
+
+Substitution = list[tuple[z3.ExprRef, z3.ExprRef]]
+
+
+@dataclass
+class Symbol:
+    """All inputs of a domain at once.
+
+    ``read`` gives the input that an evaluation stands for, ``bind`` the substitution
+    that stands for an input (None if the input is outside of the bound), ``smaller``
+    conditions that make a counterexample easier to read, most important first.
+    """
+
+    value: v.Value
+    known: z3.BoolRef
+    read: Callable[[Evaluate], Any]
+    bind: Callable[[Any], Substitution | None]
+    smaller: list[z3.BoolRef] = field(default_factory=list)
+    bound: str | None = None
+
+
+EMPTY = z3.BitVecVal(0, 32)
+
+
+def _bool(name: str) -> Symbol:
+    term = z3.Bool(name)
+    return Symbol(
+        v.Bool(term),
+        v.TRUE,
+        lambda evaluate: z3.is_true(evaluate(term)),
+        lambda value: [(term, z3.BoolVal(value))],
+        [z3.Not(term)],
+    )
+
+
+def _natural(name: str, bits: int, cls: Any, invalid: Any = None) -> Symbol:
+    """An ``int`` of a class, of so many bits; zero stands for ``invalid`` if that is given."""
+    term = z3.BitVec(name, bits)
+
+    def read(evaluate: Evaluate) -> Any:
+        number = _unsigned(evaluate(term))
+        return invalid if invalid is not None and number == 0 else cls(number)
+
+    return Symbol(
+        v.unsigned(term, cls),
+        v.TRUE,
+        read,
+        lambda value: [(term, z3.BitVecVal(int(value), bits))],
+        [term == 1, *(z3.ULT(term, 1 << n) for n in _halves(bits))],
+    )
+
+
+def _halves(bits: int) -> Sequence[int]:
+    return [n for n in (1, 2, 4, 8, 16, 32, 64, 96, 112, 120, 124) if n < bits]
+
+
+def _unsigned(term: z3.ExprRef) -> int:
+    return term.as_long() if z3.is_bv_value(term) else 0
+
+
+def _int(name: str) -> Symbol:
+    term = z3.BitVec(name, NUMBER_BITS + 1)
+    low, high = -(1 << NUMBER_BITS), (1 << NUMBER_BITS) - 1
+
+    def read(evaluate: Evaluate) -> int:
+        value = evaluate(term)
+        return value.as_signed_long() if z3.is_bv_value(value) else 0
+
+    return Symbol(
+        v.Int(term, low, high),
+        v.TRUE,
+        read,
+        lambda value: [(term, z3.BitVecVal(value, NUMBER_BITS + 1))] if low <= value <= high else None,
+        [term == 0, term == 1, term >= 0, term < 256],
+        f"-2**{NUMBER_BITS} <= {name} < 2**{NUMBER_BITS}",
+    )
+
+
+def _text(name: str, kind: type) -> Symbol:
+    text, known = v.any_string(name, kind)
+    length = text.length.term
+    nought = v.code(ord("0") if kind is str else 0)
+
+    def read(evaluate: Evaluate) -> Any:
+        size = _unsigned(evaluate(length))
+        codes = [_unsigned(evaluate(c)) for c in text.codes[:size]]
+        # What is behind the window decided nothing; any characters will do.
+        codes += [nought.as_long()] * (min(size, 1 << 20) - len(codes))
+        return bytes(codes) if kind is bytes else "".join(map(chr, codes))
+
+    def bind(value: Any) -> Substitution:
+        codes = list(value) if kind is bytes else list(map(ord, value))
+        codes += [0] * (v.WINDOW - len(codes))
+        pairs = zip(text.codes, codes, strict=False)
+        return [(length, z3.BitVecVal(len(value), 64)), *((c, v.code(n)) for c, n in pairs)]
+
+    lengths = [length < n for n in (1, 2, 9, 17, 33, 53, 54, 55, 56, 57, 58, v.WINDOW)]
+    return Symbol(
+        text, known, read, bind, [*lengths, length < 1 << 20, *(c == nought for c in text.codes)]
+    )
+
+
+def _trace_state(name: str) -> Symbol:
+    # Only equality is asked of it, so as many values as there can be variables suffice.
+    term = z3.BitVec(name, 32)
+
+    def read(evaluate: Evaluate) -> tuple[tuple[str, str], ...]:
+        value = _unsigned(evaluate(term))
+        return (("k", str(value)),) if value else ()
+
+    def bind(value: tuple[tuple[str, str], ...]) -> Substitution:
+        return [(term, z3.BitVecVal(zlib.crc32(repr(value).encode()) if value else 0, 32))]
+
+    return Symbol(v.Opaque(term, EMPTY, tuple), v.TRUE, read, bind, [term == EMPTY, term == 1])
+
+
+def _span_context(name: str) -> Symbol:
+    parts = {
+        "trace_id": _natural(f"{name}.trace_id", 128, TraceId, TraceId.INVALID),
+        "span_id": _natural(f"{name}.span_id", 64, SpanId, SpanId.INVALID),
+        "trace_flags": _natural(f"{name}.trace_flags", 8, TraceFlags),
+        "trace_state": _trace_state(f"{name}.trace_state"),
+        "is_remote": _bool(f"{name}.is_remote"),
+    }
+
+    def bind(value: SpanContext) -> Substitution:
+        pairs: Substitution = []
+        for part, symbol in parts.items():
+            pairs += symbol.bind(getattr(value, part)) or []
+        return pairs
+
+    return Symbol(
+        v.Tuple(tuple(part.value for part in parts.values()), SpanContext),
+        v.TRUE,
+        lambda evaluate: SpanContext(*(part.read(evaluate) for part in parts.values())),
+        bind,
+        [condition for part in parts.values() for condition in part.smaller],
+    )
+
+
+def _selected(name: str, cases: Sequence[tuple[Symbol, Callable[[Any], bool]]]) -> Symbol:
+    """One of several symbols; beside each, whether an input is one of its own."""
+    selector = z3.BitVec(f"{name}:case", 8)
+    guards = [selector == i for i in range(len(cases))]
+
+    def read(evaluate: Evaluate) -> Any:
+        return cases[_unsigned(evaluate(selector))][0].read(evaluate)
+
+    def bind(value: Any) -> Substitution | None:
+        chosen = next(i for i, (_, owns) in enumerate(cases) if owns(value))
+        inner = cases[chosen][0].bind(value)
+        return None if inner is None else [(selector, z3.BitVecVal(chosen, 8)), *inner]
+
+    symbols = [part for part, _ in cases]
+    return Symbol(
+        v.Choice(tuple((g, part.value) for g, part in zip(guards, symbols, strict=True))),
+        v.both(z3.ULT(selector, len(cases)), *(part.known for part in symbols)),
+        read,
+        bind,
+        [selector == 0, *(condition for part in symbols for condition in part.smaller)],
+        "; ".join(part.bound for part in symbols if part.bound) or None,
+    )
+
+
+def _constant(value: Any) -> Symbol:
+    return Symbol(v.literal(value), v.TRUE, lambda _: value, lambda _: [])
+
+
+def _id_generator(name: str) -> Symbol:
+    source = v.Draws(f"{name}.draw")
+    return Symbol(
+        v.Instance(IdGenerator, {"_getrandbits": source}),
+        v.TRUE,
+        lambda evaluate: IdGenerator(Draws([])),
+        lambda value: [],
+    )
+
+
+def symbol(name: str, annotation: Any) -> Symbol:
+    """The symbol of a type; raises ``KeyError`` if the type has none."""
+    arguments = typing.get_args(annotation)
+    if typing.get_origin(annotation) is typing.Literal:
+        return _selected(name, [(_constant(c), lambda value, c=c: value == c) for c in arguments])
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        return _selected(
+            name,
+            [
+                (symbol(f"{name}:{a.__name__}", a), lambda value, a=a: isinstance(value, a))
+                for a in arguments
+            ],
+        )
+    return _SYMBOLS[annotation](name)
+
+
+_SYMBOLS: dict[Any, Callable[[str], Symbol]] = {
+    types.NoneType: lambda name: _constant(None),
+    str: lambda name: _text(name, str),
+    bytes: lambda name: _text(name, bytes),
+    int: _int,
+    bool: _bool,
+    TraceId: lambda name: _natural(name, 128, TraceId, TraceId.INVALID),
+    SpanId: lambda name: _natural(name, 64, SpanId, SpanId.INVALID),
+    TraceFlags: lambda name: _natural(name, 8, TraceFlags),
+    tuple[tuple[str, str], ...]: _trace_state,
+    SpanContext: _span_context,
+    IdGenerator: _id_generator,
+}
+
+
+def read_draws(drawn: Sequence[Drawn], evaluate: Evaluate) -> list[int]:
+    """The numbers that were drawn on the run that an evaluation stands for, in order."""
+    return [
+        _unsigned(evaluate(draw.term)) for draw in drawn if z3.is_true(evaluate(draw.guard))
+    ]
+
+
+def bind_draws(drawn: Sequence[Drawn], numbers: Sequence[int], known: Substitution) -> Substitution:
+    """The substitution under which a run draws these numbers."""
+    pairs: Substitution = list(known)
+    left = list(numbers)
+
+    def following(bits: int) -> int:
+        return (left.pop(0) if left else -1) & ((1 << bits) - 1)
+
+    for draw in drawn:
+        bits, number = draw.term.size(), 0
+        if z3.is_true(z3.simplify(z3.substitute(draw.guard, *pairs))):
+            number = following(bits)
+            while draw.in_loop and number == 0:
+                # One round of a loop stands for all that draw in vain.
+                number = following(bits)
+        pairs.append((draw.term, z3.BitVecVal(number, bits)))
+    return pairs

@@ -1,0 +1,200 @@
+"""First-order mutants: the shipped code with one small fault.
+
+The operators are those of mutmut. A mutant is put in place by giving the running
+function the code of the changed source (or a constant its changed value), so that
+every caller, every alias and every contract sees it, and lifting reads it too.
+"""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import libcst as cst
+from libcst.metadata import MetadataWrapper, PositionProvider
+from mutmut.mutation.mutators import mutation_operators
+
+from . import sources
+from .claim import Constant, Fault, Subject
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A changed module, and the name in it that the change concerns."""
+
+    module: sources.Module
+    name: str
+    is_function: bool | None
+    """Whether the name is a function or a constant; None if only importing anew shows the change."""
+    line: int
+    was: str
+    now: str
+
+    def __str__(self) -> str:
+        return f"{self.module.name}:{self.line}: {self.was} -> {self.now}"
+
+
+class Stillborn(Exception):
+    """A mutant of a constant that cannot even be evaluated."""
+
+
+class TooSlow(BaseException):
+    """A mutant ran into its limit; most often it loops for ever."""
+
+
+def mutants(subjects: Sequence[Subject]) -> Iterator[Mutant]:
+    """All first-order mutants of the subjects, a subject at a time, in the order of the source."""
+    for subject in subjects:
+        if isinstance(subject, Constant):
+            yield from _in_module(subject.module, subject.name, False)
+        else:
+            inner = sources.innermost(subject)
+            yield from _in_module(inner.__module__, inner.__qualname__, True)
+
+
+def planted(fault: Fault) -> Mutant:
+    """The mutant that a fault describes; it shows where the module is imported anew."""
+    source = sources.module(fault.module)
+    before, found, after = source.text.partition(fault.was)
+    if not found:
+        raise ValueError(f"{fault.module} does not contain {fault.was!r}")
+    changed = sources.Module(source.name, source.path, before + fault.now + after)
+    line = before.count("\n") + 1
+    was, now = (" ".join(text.split()) for text in (fault.was, fault.now))
+    return Mutant(changed, "", None, line, was, now or "(nothing)")
+
+
+def _in_module(module: str, name: str, is_function: bool) -> Iterator[Mutant]:
+    importlib.import_module(module)
+    source = sources.module(module)
+    wrapper = MetadataWrapper(cst.parse_module(source.text))
+    positions = wrapper.resolve(PositionProvider)
+    for root in _places(wrapper.module, name.split("."), is_function):
+        for node in _nodes(root):
+            for kind, operator in mutation_operators:
+                if not isinstance(node, kind):
+                    continue
+                for changed in operator(node):
+                    text = wrapper.module.deep_replace(node, changed).code  # type: ignore[arg-type]
+                    if not _compiles(text):
+                        continue
+                    yield Mutant(
+                        sources.Module(source.name, source.path, text),
+                        name,
+                        is_function,
+                        positions[node].start.line,
+                        _shown(node),
+                        _shown(changed),
+                    )
+
+
+def _shown(node: cst.CSTNode) -> str:
+    return " ".join(cst.Module([]).code_for_node(node).split())
+
+
+def _compiles(text: str) -> bool:
+    try:
+        compile(text, "<mutant>", "exec", dont_inherit=True)
+    except SyntaxError:
+        return False
+    return True
+
+
+def _places(node: Any, path: Sequence[str], is_function: bool) -> list[cst.CSTNode]:
+    """The bodies of the function, or the values of the constant, with this path."""
+    found: list[cst.CSTNode] = []
+    body = node.body.body if isinstance(node, cst.ClassDef) else node.body
+    for statement in body:
+        if isinstance(statement, cst.ClassDef | cst.FunctionDef):
+            if statement.name.value == path[0]:
+                if len(path) > 1:
+                    found += _places(statement, path[1:], is_function)
+                elif is_function:
+                    found.append(statement.body)
+        elif isinstance(statement, cst.SimpleStatementLine) and len(path) == 1 and not is_function:
+            for small in statement.body:
+                targets = (
+                    [t.target for t in small.targets]
+                    if isinstance(small, cst.Assign)
+                    else [small.target] if isinstance(small, cst.AnnAssign) else []
+                )
+                if any(isinstance(t, cst.Name) and t.value == path[0] for t in targets):
+                    value = getattr(small, "value", None)
+                    found += [value] if value is not None else []
+    return found
+
+
+def _nodes(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """The nodes that decide something: no annotations, docstrings or messages of errors."""
+    if isinstance(node, cst.Annotation | cst.Raise):
+        return
+    if isinstance(node, cst.Expr) and isinstance(node.value, cst.BaseString):
+        return
+    yield node
+    for child in node.children:
+        yield from _nodes(child)
+
+
+@contextmanager
+def applied(mutant: Mutant) -> Iterator[None]:
+    """Let the real code be the mutant."""
+    if mutant.is_function is None:
+        with sources.replaced(mutant.module):
+            yield
+        return
+    module = sys.modules[mutant.module.name]
+    owner: Any = module
+    *classes, name = mutant.name.split(".")
+    for each in classes:
+        owner = getattr(owner, each)
+    with sources.replaced(mutant.module):
+        if mutant.is_function:
+            function = sources.innermost(vars(owner)[name])
+            before = function.__code__
+            function.__code__ = mutant.module.codes[mutant.name]
+            try:
+                yield
+            finally:
+                function.__code__ = before
+        else:
+            value = vars(owner)[name]
+            setattr(owner, name, _constant(mutant, module))
+            try:
+                yield
+            finally:
+                setattr(owner, name, value)
+
+
+def _constant(mutant: Mutant, module: Any) -> Any:
+    """The value that the changed source gives to the constant."""
+    tree = cst.parse_module(mutant.module.text)
+    (value,) = _places(tree, mutant.name.split("."), False)
+    try:
+        return eval(tree.code_for_node(value), dict(vars(module)))
+    except Exception as error:
+        raise Stillborn(str(mutant)) from error
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise ``TooSlow`` in this thread after so long; without effect outside the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise TooSlow
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,196 @@
+"""One claim from beginning to end: engines, verdict, witness, mutants.
+
+The verdict of a claim is that of its strongest engine, unless an engine refutes it or
+fails: evidence does not outvote a counterexample. It counts only with a witness (inputs
+that the claim speaks of, on which the real code holds it), and only if the claim bites:
+some mutant of the code that it speaks of makes it fail.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+from . import domains
+from .claim import FALSE, Claim
+from .engines import Options, exhaustive, fuzz, language, smt, symbolic
+from .mutants import Mutant, Stillborn, TooSlow, applied, mutants, planted, time_limit
+from .verdict import Finding, Verdict
+
+ENGINES: Mapping[str, Callable[[Claim, Options], Finding]] = {
+    engine.NAME: engine.run for engine in (smt, language, symbolic, exhaustive, fuzz)
+}
+
+ALONE = 5
+"""How many times more inputs fuzzing draws for a claim that has no other engine."""
+
+SEARCHING = 20
+"""How many times more where another engine should have come to an end and did not."""
+
+CONCRETE = 60
+"""The number of inputs on which each mutant is run before an engine is asked."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that was found out about a claim. Inputs are Python source, by parameter."""
+
+    id: str
+    sentence: str
+    discharges: tuple[str, ...]
+    subject: tuple[str, ...]
+    required: Verdict
+    verdict: Verdict
+    bound: str | None
+    findings: tuple[Finding, ...]
+    witness: dict[str, str] | None
+    bites: str | None
+    counterexample: dict[str, str] | None
+    replay: str | None
+    """What the real code does on the counterexample."""
+    reason: str | None
+    seconds: float | None
+    where: tuple[str, int]
+
+    @property
+    def passed(self) -> bool:
+        return self.verdict >= self.required
+
+    @property
+    def count(self) -> int | None:
+        """What the verdict's number counts: inputs tried."""
+        if self.verdict in (Verdict.TESTED, Verdict.EXHAUSTED):
+            counts = [f.count for f in self.findings if f.verdict is self.verdict and f.count]
+            return max(counts, default=None)
+        return None
+
+
+def prove(claim: Claim, options: Options, engines: Sequence[str] | None = None) -> Result:
+    """Run the engines of a claim, or those of them that are named, and judge."""
+    start = time.perf_counter()
+    findings = _ask(claim, options, [e for e in claim.engines if engines is None or e in engines])
+    verdict, finding, reason = _weigh(findings)
+    counterexample = finding.inputs if verdict <= Verdict.REFUTED and finding else None
+    replay = claim.fails_on(counterexample) if counterexample is not None else None
+    witness = bites = None
+    if verdict.conclusive:
+        inputs = fuzz.sample(claim, CONCRETE, options.seed)
+        witness = next((i for i in inputs if claim.fails_on(i) is None), None)
+        if witness is None:
+            verdict, reason = Verdict.VACUOUS, "no inputs were found of which it speaks"
+        else:
+            bites, tried = _bite(claim, options, inputs, finding.engine if finding else "fuzz")
+            if bites is None:
+                verdict = Verdict.VACUOUS
+                reason = f"none of {tried} mutants of its subject is refuted by it"
+    return Result(
+        claim.id,
+        claim.sentence,
+        tuple(claim.discharges),
+        tuple(_name(s) for s in claim.subject),
+        claim.required,
+        verdict,
+        finding.bound if finding is not None and verdict is Verdict.BOUNDED else None,
+        tuple(replace(f, inputs=None) for f in findings),
+        _written(witness),
+        str(bites) if bites is not None else None,
+        _written(counterexample),
+        replay,
+        reason,
+        time.perf_counter() - start,
+        claim.where,
+    )
+
+
+def _ask(claim: Claim, options: Options, names: Sequence[str]) -> list[Finding]:
+    findings: list[Finding] = []
+    for name in sorted(names, key="fuzz".__eq__):
+        proved = any(f.verdict >= Verdict.EXHAUSTED for f in findings)
+        more = 1 if proved or name != "fuzz" else SEARCHING if findings else ALONE
+        spend = replace(options, examples=options.examples * more)
+        try:
+            findings.append(ENGINES[name](claim, spend))
+        except Exception as error:
+            reason = f"the engine failed: {type(error).__name__}: {error}"
+            findings.append(Finding(name, Verdict.ERROR, reason=reason[:500]))
+    return findings
+
+
+def _weigh(findings: Sequence[Finding]) -> tuple[Verdict, Finding | None, str | None]:
+    """The verdict on what the engines found, the finding that decides, and why it is no better."""
+    if not findings:
+        return Verdict.UNKNOWN, None, "none of its engines was asked"
+    refuted = [f for f in findings if f.verdict is Verdict.REFUTED]
+    failed = [f for f in findings if f.verdict is Verdict.ERROR]
+    proved = [f for f in findings if f.verdict >= Verdict.EXHAUSTED]
+    if refuted and proved:
+        reason = f"{proved[0].engine} proves what {refuted[0].engine} refutes"
+        return Verdict.ERROR, refuted[0], reason
+    if refuted:
+        return Verdict.REFUTED, refuted[0], None
+    if failed:
+        return Verdict.ERROR, failed[0], failed[0].reason
+    best = max(findings, key=lambda f: f.verdict)
+    reasons = [f"{f.engine}: {f.reason}" for f in findings if f.reason and f.verdict < Verdict.TESTED]
+    return best.verdict, best, "; ".join(reasons) or None
+
+
+def _bite(
+    claim: Claim, options: Options, inputs: Sequence[Mapping[str, Any]], engine: str
+) -> tuple[Mutant | None, int]:
+    """The first mutant of the subject that the claim refutes, and how many were tried.
+
+    The mutant must make the claim false: that it raises would refute any claim that
+    calls it, one that says nothing too. Running the claim on inputs at hand refutes most; the engine of the verdict is asked
+    about the others.
+    """
+    survivors = []
+    tried = 0
+    faults = [planted(claim.fault)] if claim.fault is not None else []
+    for mutant in chain(faults, mutants(claim.subject)):
+        try:
+            with applied(mutant):
+                tried += 1
+                if _fails_on_any(claim, inputs):
+                    return mutant, tried
+        except Stillborn:
+            continue
+        survivors.append(mutant)
+    quick = replace(options, timeout=min(options.timeout, 5.0))
+    for mutant in survivors:
+        with applied(mutant):
+            try:
+                with time_limit(2 * quick.timeout):
+                    found = ENGINES[engine](claim, quick)
+                    if found.inputs is not None and claim.fails_on(found.inputs) == FALSE:
+                        return mutant, tried
+            except (Exception, TooSlow):
+                # What the engine cannot say of a mutant is not a bite.
+                continue
+    return None, tried
+
+
+def _fails_on_any(claim: Claim, inputs: Sequence[Mapping[str, Any]]) -> bool:
+    try:
+        with time_limit(1.0):
+            return any(claim.fails_on(each) == FALSE for each in inputs)
+    except TooSlow:
+        # A mutant that loops is not refuted by a claim about what is returned.
+        return False
+
+
+def _name(subject: Any) -> str:
+    from .claim import Constant
+    from .sources import innermost
+
+    if isinstance(subject, Constant):
+        return f"{subject.module}.{subject.name}"
+    inner = innermost(subject)
+    return f"{inner.__module__}.{inner.__qualname__}"
+
+
+def _written(inputs: Mapping[str, Any] | None) -> dict[str, str] | None:
+    return None if inputs is None else {n: domains.source(v) for n, v in inputs.items()}

@@ -1,0 +1,116 @@
+"""The source of what runs.
+
+A proof reads the source of a function and speaks of the function: so the two must be
+the same thing. The source is compiled again and its code object compared with the one
+that the running function has; a difference (a stale file, a patched function) is an
+error, not a proof.
+"""
+
+import ast
+import inspect
+import sys
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+
+class SourceMismatch(Exception):
+    """The function that runs is not the one that its source file describes."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """The text of a module, its definitions by qualified name, and their code."""
+
+    name: str
+    path: str
+    text: str
+
+    @cached_property
+    def definitions(self) -> dict[str, ast.FunctionDef]:
+        found: dict[str, ast.FunctionDef] = {}
+
+        def visit(node: ast.AST, prefix: str) -> None:
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, ast.FunctionDef):
+                    found[prefix + child.name] = child
+                elif isinstance(child, ast.ClassDef):
+                    visit(child, f"{prefix}{child.name}.")
+
+        visit(ast.parse(self.text), "")
+        return found
+
+    @cached_property
+    def codes(self) -> dict[str, types.CodeType]:
+        found: dict[str, types.CodeType] = {}
+
+        def visit(code: types.CodeType) -> None:
+            for constant in code.co_consts:
+                if isinstance(constant, types.CodeType):
+                    found[constant.co_qualname] = constant
+                    visit(constant)
+
+        visit(compile(self.text, self.path, "exec", dont_inherit=True))
+        return found
+
+
+@lru_cache(maxsize=None)
+def _on_disk(name: str) -> Module:
+    module = sys.modules[name]
+    path = inspect.getsourcefile(module)
+    if path is None:
+        raise SourceMismatch(f"the module {name} has no source file")
+    return Module(name, path, Path(path).read_text(encoding="utf-8"))
+
+
+_instead: dict[str, Module] = {}
+
+
+def module(name: str) -> Module:
+    """The module of that name, or what stands in for it."""
+    return _instead.get(name) or _on_disk(name)
+
+
+def replacements() -> dict[str, Module]:
+    """The modules for which another text stands at present."""
+    return dict(_instead)
+
+
+@contextmanager
+def replaced(mutant: Module) -> Iterator[None]:
+    """Let a changed text stand for a module."""
+    _instead[mutant.name] = mutant
+    try:
+        yield
+    finally:
+        del _instead[mutant.name]
+
+
+def innermost(function: Any) -> types.FunctionType:
+    """The function under contracts, properties and class methods."""
+    while True:
+        if isinstance(function, property):
+            function = function.fget
+        elif isinstance(function, classmethod | staticmethod | types.MethodType):
+            function = function.__func__
+        elif hasattr(function, "__wrapped__"):
+            function = function.__wrapped__
+        else:
+            break
+    if not isinstance(function, types.FunctionType):
+        raise TypeError(f"{function!r} is not a Python function")
+    return function
+
+
+def definition(function: Callable[..., Any]) -> ast.FunctionDef:
+    """The definition of a function, which is certain to be what the function runs."""
+    inner = innermost(function)
+    source = module(inner.__module__)
+    name = inner.__qualname__
+    if source.codes.get(name) != inner.__code__:
+        raise SourceMismatch(f"{inner.__module__}.{name} does not run what {source.path} says")
+    return source.definitions[name]
