@@ -15,9 +15,10 @@ from itertools import chain
 from typing import Any
 
 from . import domains
-from .claim import FALSE, Claim
+from .claim import FALSE, Claim, Constant, Subject
 from .engines import Options, exhaustive, fuzz, language, smt, symbolic
 from .mutants import Mutant, Stillborn, TooSlow, applied, mutants, planted, time_limit
+from .sources import innermost
 from .verdict import Finding, Verdict
 
 ENGINES: Mapping[str, Callable[[Claim, Options], Finding]] = {
@@ -86,22 +87,38 @@ def prove(claim: Claim, options: Options, engines: Sequence[str] | None = None) 
             if bites is None:
                 verdict = Verdict.VACUOUS
                 reason = f"none of {tried} mutants of its subject is refuted by it"
+    return replace(
+        failed(claim, verdict, reason or "", time.perf_counter() - start),
+        bound=finding.bound if finding is not None and verdict is Verdict.BOUNDED else None,
+        findings=tuple(replace(f, inputs=None) for f in findings),
+        witness=_written(witness),
+        bites=str(bites) if bites is not None else None,
+        counterexample=_written(counterexample),
+        replay=replay,
+        reason=reason,
+    )
+
+
+def failed(
+    claim: Claim, verdict: Verdict, reason: str, seconds: float | None = None
+) -> Result:
+    """The result of a claim that was not brought to an end."""
     return Result(
-        claim.id,
-        claim.sentence,
-        tuple(claim.discharges),
-        tuple(_name(s) for s in claim.subject),
-        claim.required,
-        verdict,
-        finding.bound if finding is not None and verdict is Verdict.BOUNDED else None,
-        tuple(replace(f, inputs=None) for f in findings),
-        _written(witness),
-        str(bites) if bites is not None else None,
-        _written(counterexample),
-        replay,
-        reason,
-        time.perf_counter() - start,
-        claim.where,
+        id=claim.id,
+        sentence=claim.sentence,
+        discharges=tuple(claim.discharges),
+        subject=tuple(subject_name(s) for s in claim.subject),
+        required=claim.required,
+        verdict=verdict,
+        bound=None,
+        findings=(),
+        witness=None,
+        bites=None,
+        counterexample=None,
+        replay=None,
+        reason=reason,
+        seconds=seconds,
+        where=claim.where,
     )
 
 
@@ -182,10 +199,8 @@ def _fails_on_any(claim: Claim, inputs: Sequence[Mapping[str, Any]]) -> bool:
         return False
 
 
-def _name(subject: Any) -> str:
-    from .claim import Constant
-    from .sources import innermost
-
+def subject_name(subject: Subject) -> str:
+    """The qualified name of what a claim speaks of."""
     if isinstance(subject, Constant):
         return f"{subject.module}.{subject.name}"
     inner = innermost(subject)

@@ -1,0 +1,233 @@
+"""The command ``verified``.
+
+Exit status: 0 if at least one claim was selected and every selected claim reached the
+verdict that it requires; 1 if any fell short; 2 for what is wrong with the call or
+with the tool itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+import verified
+
+from . import report, runner
+from .claim import ENGINES, Claim, FunctionClaim, claim_of, every_claim
+from .engines import Options
+from .prover import Result, subject_name
+from .requirements import discharged_by, requirements
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(verified.__version__, prog_name="verified")
+def command() -> None:
+    """Prove the OpenTelemetry tracing core that is installed here."""
+
+
+@command.command()
+@click.option("-k", "expression", metavar="EXPR", help="Only claims whose id matches: words joined by and, or, not.")
+@click.option("--engine", metavar="NAME", help=f"Only this engine: {', '.join(ENGINES)}.")
+@click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default=True, help="Processes that prove.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="Seconds that an engine may take for a claim.")
+@click.option("--examples", type=click.IntRange(1), default=100, show_default=True, help="Inputs that fuzzing draws for a claim; more where nothing else comes to an end.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Makes the draws of fuzzing repeatable.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the report as JSON.")
+@click.option("--junit", "junit_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the report as JUnit XML.")
+@click.option("--tests", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path("build/counterexamples"), show_default=True, help="Where tests for refuted claims are written.")
+def prove(
+    expression: str | None,
+    engine: str | None,
+    jobs: int,
+    timeout: float,
+    examples: int,
+    seed: int,
+    json_file: Path | None,
+    junit_file: Path | None,
+    folder: Path,
+) -> None:
+    """Prove the claims and say how strong the evidence is."""
+    claims = selected(expression, engine)
+    options = Options(timeout=timeout, examples=examples, seed=seed)
+    engines = None if engine is None else [engine]
+    console = Console(soft_wrap=not sys.stdout.isatty())
+    results: list[Result] = []
+    complete = False
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        show = _live if console.is_terminal else _plain
+        show(console, runner.run(claims, options, engines, jobs), len(claims), results.append)
+        complete = len(results) == len(claims)
+    except KeyboardInterrupt:
+        console.print("interrupted", style="bold red")
+    results.sort(key=lambda r: r.id)
+    if console.is_terminal:
+        console.print(report.table(results))
+    report.print_failures(console, results, folder)
+    try:
+        if json_file is not None:
+            text = report.to_json(report.as_json(results, complete))
+            report.write_atomically(json_file, text.encode() + b"\n")
+        if junit_file is not None:
+            report.write_atomically(junit_file, report.as_junit(results, complete))
+    except OSError as error:
+        raise click.UsageError(f"the report cannot be written: {error}") from None
+    console.print("\n" + report.summary(results, len(claims)), highlight=False)
+    sys.exit(0 if complete and claims and all(r.passed for r in results) else 1)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _plain(
+    console: Console, results: Any, total: int, keep: Callable[[Result], None]
+) -> None:
+    for result in results:
+        keep(result)
+        console.print(report.line(result), markup=False, highlight=False)
+
+
+def _live(console: Console, results: Any, total: int, keep: Callable[[Result], None]) -> None:
+    columns = (
+        TextColumn("proving"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=total)
+        for result in results:
+            keep(result)
+            progress.update(task, advance=1, description=report.line(result))
+
+
+@command.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("-k", "expression", metavar="EXPR", help="Only claims whose id matches.")
+def list_claims(as_json: bool, expression: str | None) -> None:
+    """List the claims and what they say."""
+    claims = selected(expression, None)
+    if as_json:
+        rows = [
+            {
+                "id": c.id,
+                "sentence": c.sentence,
+                "discharges": list(c.discharges),
+                "required": report.verdict_name(c.required),
+                "engines": list(c.engines),
+            }
+            for c in claims
+        ]
+        click.echo(report.to_json(rows))
+        return
+    for c in claims:
+        click.echo(f"{c.id}\n    {c.sentence}")
+        if c.discharges:
+            click.echo(f"    {' '.join(c.discharges)}")
+
+
+@command.command()
+@click.argument("name", metavar="CLAIM")
+def explain(name: str) -> None:
+    """Say all about a claim, or about a requirement by its id."""
+    if name in requirements():
+        _explain_requirement(name)
+        return
+    try:
+        claim = claim_of(name)
+    except KeyError:
+        close = [c.id for c in every_claim() if name in c.id]
+        hint = f"; did you mean {', '.join(close[:5])}?" if close else "; `verified list` shows them"
+        raise click.UsageError(f"there is no claim or requirement {name!r}{hint}") from None
+    file, line = claim.where
+    click.echo(f"{claim.id}\n\n  {claim.sentence}.\n")
+    for id in claim.discharges:
+        needed = requirements()[id]
+        click.echo(f"  discharges  {id} ({needed.level}) {needed.text}")
+        for source in needed.sources:
+            click.echo(f"              {source}")
+    names = [f"{n}: {getattr(a, '__name__', a)}" for n, a in claim.parameters.items()]
+    click.echo(f"  for all     {', '.join(names) or '(no inputs)'}")
+    for subject in map(subject_name, claim.subject):
+        click.echo(f"  subject     {subject}")
+    click.echo(f"  engines     {', '.join(claim.engines)}")
+    click.echo(f"  requires    {report.verdict_name(claim.required)}")
+    click.echo(f"  stands at   {file}:{line}")
+    click.echo(f"  repeat      verified prove -k \"'{claim.id}'\"")
+
+
+def _explain_requirement(id: str) -> None:
+    needed = requirements()[id]
+    click.echo(f"{id} ({needed.level}, {needed.standard})\n\n  {needed.text}\n")
+    for source in needed.sources:
+        click.echo(f"  source         {source}")
+    claims = discharged_by(every_claim())[id]
+    for claim in claims:
+        click.echo(f"  discharged by  {claim.id}: {claim.sentence}")
+    if not claims:
+        click.echo("  not discharged by any claim")
+
+
+def selected(expression: str | None, engine: str | None) -> list[Claim]:
+    """The claims that are meant; a usage error if there are none."""
+    if engine is not None and engine not in ENGINES:
+        raise click.UsageError(f"there is no engine {engine!r}; there are {', '.join(ENGINES)}")
+    claims = every_claim()
+    if expression is not None:
+        wanted = matcher(expression)
+        claims = [c for c in claims if wanted(c.id)]
+        if not claims:
+            raise click.UsageError(f"no claim matches -k {expression!r}; `verified list` shows them")
+    if engine is not None:
+        claims = [c for c in claims if engine in c.engines]
+        if not claims:
+            raise click.UsageError(f"no selected claim has the engine {engine!r}")
+    return claims
+
+
+def matcher(expression: str) -> Callable[[str], bool]:
+    """Read ``-k``: parts of ids, quoted if they are not words, with and, or, not, brackets."""
+
+    def read(node: ast.expr) -> Callable[[str], bool]:
+        match node:
+            case ast.BoolOp(operator, values):
+                parts = [read(value) for value in values]
+                join = all if isinstance(operator, ast.And) else any
+                return lambda id: join(part(id) for part in parts)
+            case ast.UnaryOp(ast.Not(), operand):
+                inner = read(operand)
+                return lambda id: not inner(id)
+            case ast.Name() | ast.Attribute():
+                word = ast.unparse(node)
+                return lambda id: word in id
+            case ast.Constant(str(word)):
+                return lambda id: word in id
+        raise click.UsageError(f"cannot read -k {expression!r} at {ast.unparse(node)!r}")
+
+    try:
+        return read(ast.parse(expression.strip(), mode="eval").body)
+    except SyntaxError:
+        raise click.UsageError(
+            f"cannot read -k {expression!r}: put what is not a word in quotes"
+        ) from None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; what goes wrong inside of the tool is exit status 2, with a traceback."""
+    try:
+        command.main(args=arguments, prog_name="verified")
+    except Exception:
+        traceback.print_exc()
+        sys.exit(2)

@@ -1,0 +1,264 @@
+"""What is said of a run: the table, the JSON and JUnit files, the tests for what was refuted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import tempfile
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import z3
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+import verified
+
+from .contracts import modules
+from .prover import Result
+from .verdict import Finding, Verdict
+
+SCHEMA = "verified-report-1"
+
+STYLES = {
+    Verdict.PROVED: "green",
+    Verdict.BOUNDED: "green",
+    Verdict.EXHAUSTED: "green",
+    Verdict.TESTED: "cyan",
+    Verdict.UNKNOWN: "yellow",
+    Verdict.VACUOUS: "magenta",
+    Verdict.REFUTED: "red",
+    Verdict.ERROR: "red",
+}
+
+
+def verdict_text(verdict: Verdict, bound: str | None = None, count: int | None = None) -> str:
+    """A verdict as it is shown, with its bound or count."""
+    name = "PROVED" if verdict is Verdict.BOUNDED else verdict.name
+    detail = bound if bound is not None else count
+    return name if detail is None else f"{name} ({detail})"
+
+
+def shown(result: Result) -> str:
+    """The verdict of a result, with its bound or count."""
+    return verdict_text(result.verdict, result.bound, result.count)
+
+
+def table(results: Sequence[Result]) -> Table:
+    """One row for each claim."""
+    made = Table(box=None, pad_edge=False, header_style="bold", expand=False)
+    made.add_column("claim", overflow="fold")
+    made.add_column("verdict", overflow="fold")
+    made.add_column("engines", overflow="fold")
+    made.add_column("s", justify="right")
+    made.add_column("bites", overflow="ellipsis", no_wrap=True, max_width=60)
+    for result in results:
+        strongest = [f.engine for f in result.findings if f.verdict.conclusive]
+        made.add_row(
+            result.id,
+            Text(shown(result), STYLES[result.verdict] if result.passed else "bold red"),
+            " ".join(strongest) or "-",
+            "-" if result.seconds is None else f"{result.seconds:.1f}",
+            Text(result.bites or "-"),
+        )
+    return made
+
+
+def line(result: Result) -> str:
+    """A result in one line, for output that is no terminal."""
+    mark = "ok  " if result.passed else "FAIL"
+    return f"{mark} {result.id}: {shown(result)}"
+
+
+def summary(results: Sequence[Result], selected: int) -> str:
+    """How many claims reached the verdict that they require, and how strong that is."""
+    passed = [r for r in results if r.passed]
+    counts = {v: sum(r.verdict is v for r in passed) for v in sorted(Verdict, reverse=True)}
+    names = {Verdict.BOUNDED: "PROVED (bound)"}
+    kinds = ", ".join(f"{n} {names.get(v, v.name)}" for v, n in counts.items() if n)
+    return f"{len(passed)} of {selected} claims hold" + (f": {kinds}" if kinds else "")
+
+
+def print_failures(console: Console, results: Iterable[Result], folder: Path) -> None:
+    """For each claim that fell short: why, the counterexample, the replay, and the test."""
+    for result in results:
+        if result.passed:
+            continue
+        required = verdict_text(result.required)
+        console.print(f"\n[bold]{result.id}[/bold]: {shown(result)}, requires {required}", highlight=False)
+        console.print(f"  {result.sentence}", markup=False, highlight=False)
+        file, number = result.where
+        console.print(f"  claim:          {file}:{number}", markup=False, highlight=False)
+        if result.reason:
+            console.print(f"  reason:         {result.reason}", markup=False, highlight=False)
+        if result.counterexample is not None:
+            inputs = ", ".join(f"{n}={v}" for n, v in result.counterexample.items()) or "(no inputs)"
+            console.print(f"  counterexample: {inputs}", markup=False, highlight=False)
+            replay = result.replay or "holds: the counterexample is not one"
+            console.print(f"  on real code:   {replay}", markup=False, highlight=False)
+            if result.verdict is Verdict.REFUTED:
+                path = write_test(result, folder)
+                console.print(f"  kept as a test: {path}", markup=False, highlight=False)
+
+
+def source_digest() -> str:
+    """The SHA-256 of the shipped code: every module's name and text, in order of the names."""
+    digest = hashlib.sha256()
+    for module in sorted(modules(), key=lambda m: m.__name__):
+        digest.update(module.__name__.encode() + b"\0")
+        digest.update(Path(str(module.__file__)).read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def as_json(results: Sequence[Result], complete: bool) -> dict[str, Any]:
+    """The report for machines. What was not measured is null."""
+    tools = ("crosshair-tool", "hypothesis", "icontract", "mutmut")
+    return {
+        "schema": SCHEMA,
+        "tool": {"name": "verified", "version": verified.__version__},
+        "python": {
+            "implementation": platform.python_implementation(),
+            "version": platform.python_version(),
+        },
+        "solvers": {"z3": z3.get_version_string()},
+        "libraries": {tool: version(tool) for tool in tools},
+        "source_digest": {"algorithm": "sha256", "value": source_digest()},
+        "complete": complete,
+        "claims": [_claim(result) for result in sorted(results, key=lambda r: r.id)],
+    }
+
+
+def _claim(result: Result) -> dict[str, Any]:
+    return {
+        "id": result.id,
+        "sentence": result.sentence,
+        "discharges": list(result.discharges),
+        "subject": list(result.subject),
+        "required": verdict_name(result.required),
+        "verdict": verdict_name(result.verdict),
+        "passed": result.passed,
+        "bound": result.bound,
+        "count": result.count,
+        "engines": [_finding(finding) for finding in result.findings],
+        "witness": result.witness,
+        "bites": result.bites,
+        "counterexample": result.counterexample,
+        "replay": result.replay,
+        "reason": result.reason,
+        "seconds": result.seconds,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "engine": finding.engine,
+        "verdict": verdict_name(finding.verdict),
+        "seconds": finding.seconds,
+        "count": finding.count,
+        "bound": finding.bound,
+        "reason": finding.reason,
+    }
+
+
+def verdict_name(verdict: Verdict) -> str:
+    """A verdict as the reports write it."""
+    return "PROVED (bound)" if verdict is Verdict.BOUNDED else verdict.name
+
+
+def as_junit(results: Sequence[Result], complete: bool) -> bytes:
+    """The report as JUnit XML: a test case for each claim."""
+    failures = sum(not r.passed and r.verdict is not Verdict.ERROR for r in results)
+    errors = sum(r.verdict is Verdict.ERROR for r in results)
+    suite = ElementTree.Element(
+        "testsuite",
+        name="verified prove",
+        tests=str(len(results)),
+        failures=str(failures),
+        errors=str(errors + (not complete)),
+    )
+    for result in sorted(results, key=lambda r: r.id):
+        group, _, name = result.id.rpartition(".")
+        attributes = {"classname": group, "name": name}
+        if result.seconds is not None:
+            attributes["time"] = f"{result.seconds:.3f}"
+        case = ElementTree.SubElement(suite, "testcase", attributes)
+        if not result.passed:
+            kind = "error" if result.verdict is Verdict.ERROR else "failure"
+            required = verdict_name(result.required)
+            message = f"{shown(result)}, requires {required}"
+            details = [result.sentence, result.reason or "", str(result.counterexample or "")]
+            node = ElementTree.SubElement(case, kind, message=_xml(message))
+            node.text = _xml("\n".join(filter(None, details)))
+    if not complete:
+        case = ElementTree.SubElement(suite, "testcase", classname="verified", name="complete")
+        ElementTree.SubElement(case, "error", message="the run was not finished")
+    return ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
+
+
+def _xml(text: str) -> str:
+    """The text without what XML cannot hold: control characters and surrogates, escaped."""
+    return re.sub(
+        "[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]",
+        lambda found: ascii(found[0])[1:-1],
+        text,
+    )
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    :raises OSError: if it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def to_json(content: Any) -> str:
+    """JSON in plain ASCII, whatever characters a counterexample has."""
+    return json.dumps(content, indent=2, ensure_ascii=True)
+
+
+def write_test(result: Result, folder: Path) -> Path:
+    """Write a pytest file that fails for the reason for which a claim was refuted."""
+    inputs = result.counterexample or {}
+    text = ", ".join(f'"{name}": {value}' for name, value in inputs.items())
+    evidence = __package__
+    names = [name for name in ("IdGenerator", "SpanContext", "SpanId", "TraceFlags", "TraceId") if re.search(rf"\b{name}\b", text)]
+    imports = [f"from {evidence}.claim import claim_of"]
+    if "Draws(" in text:
+        imports.append(f"from {evidence}.domains import Draws")
+    if names:
+        imports.insert(0, f"from verified import {', '.join(names)}\n")
+    identifier = re.sub(r"\W+", "_", result.id)
+    path = folder / f"test_{identifier}.py"
+    content = "\n".join(
+        [
+            f'"""A counterexample to {result.id}.\n',
+            f"{result.sentence.replace(chr(92), chr(92) * 2)}.",
+            '"""\n',
+            *imports,
+            "",
+            "",
+            f"def test_{identifier}() -> None:",
+            f'    claim = claim_of("{result.id}")',
+            f"    assert claim.fails_on({{{text}}}) is None",
+            "",
+        ]
+    )
+    write_atomically(path, content.encode("utf-8", "backslashreplace"))
+    return path

@@ -1,0 +1,67 @@
+"""The requirements of the standards, as they stand in ``spec/``."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .claim import Claim
+from .grammar import SPEC
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One sentence of a standard. ``sources`` say where it stands, pinned to a version."""
+
+    id: str
+    level: str
+    text: str
+    standard: str
+    sources: tuple[str, ...]
+
+
+@lru_cache(maxsize=1)
+def requirements() -> dict[str, Requirement]:
+    """All requirements by id, in the order of the files."""
+    files = [
+        tomllib.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(SPEC.glob("*.toml"))
+    ]
+    standards = [file for file in files if "standard" in file]
+    documents = {
+        tag: f"{file['standard']['repository']} {path}"
+        for file in standards
+        for tag, path in file["documents"].items()
+    }
+
+    def source(text: str) -> str:
+        tag, _, section = text.partition("#")
+        return f"{documents[tag]}#{section}" if section else documents[tag]
+
+    return {
+        row["id"]: Requirement(
+            row["id"],
+            row["level"],
+            row["text"],
+            f"{file['standard']['title']} {file['standard']['version']}",
+            tuple(map(source, row["sources"])),
+        )
+        for file in standards
+        for row in file["requirement"]
+    }
+
+
+def discharged_by(claims: Iterable[Claim]) -> dict[str, list[Claim]]:
+    """For each requirement the claims that declare to discharge it.
+
+    :raises ValueError: if a claim names a requirement that does not exist.
+    """
+    found: dict[str, list[Claim]] = {id: [] for id in requirements()}
+    for claim in claims:
+        for id in claim.discharges:
+            if id not in found:
+                raise ValueError(f"{claim.id} discharges {id}, which is no requirement in spec/")
+            found[id].append(claim)
+    return found

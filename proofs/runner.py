@@ -1,0 +1,74 @@
+"""Runs claims in processes of their own, so that one that hangs or dies is only one.
+
+Each worker starts as a new interpreter: no solver, no hash seed and no switched
+contract of the calling process reaches into a proof. A claim that overruns its limit
+is stopped with its process, solver and all.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, TimeoutError, wait
+from functools import lru_cache
+from typing import Any
+
+from pebble import ProcessExpired, ProcessPool
+
+from .claim import Claim, every_claim
+from .engines import Options
+from .prover import Result, failed, prove
+from .verdict import Verdict
+
+
+@lru_cache(maxsize=1)
+def _claims() -> dict[str, Claim]:
+    return {claim.id: claim for claim in every_claim()}
+
+
+def _prove(id: str, options: Options, engines: Sequence[str] | None) -> Result:
+    return prove(_claims()[id], options, engines)
+
+
+def run(
+    claims: Sequence[Claim],
+    options: Options,
+    engines: Sequence[str] | None = None,
+    jobs: int = 1,
+) -> Iterator[Result]:
+    """Prove the claims, so many at a time, and yield the results as they come.
+
+    Each claim gets exactly one result; the claims that look most costly start first.
+    """
+    context: Any = multiprocessing.get_context("spawn")
+    pool = ProcessPool(max_workers=jobs, context=context)
+    try:
+        pending: dict[Future[Result], Claim] = {
+            pool.schedule(_prove, args=(claim.id, options, engines), timeout=_limit(options)): claim
+            for claim in sorted(claims, key=lambda c: ("symbolic" not in c.engines, c.id))
+        }
+        while pending:
+            done, _ = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield _result(future, pending.pop(future), options)
+    finally:
+        pool.stop()
+        pool.join()
+
+
+def _limit(options: Options) -> float:
+    # A claim is first proved, then tried on mutants, each within the time of an engine;
+    # the first claim of a worker also waits for the worker to start.
+    return 2 * options.timeout + 15
+
+
+def _result(future: Future[Result], claim: Claim, options: Options) -> Result:
+    try:
+        return future.result()
+    except TimeoutError:
+        reason = f"stopped after {_limit(options):g} s"
+        return failed(claim, Verdict.UNKNOWN, reason, _limit(options))
+    except (ProcessExpired, CancelledError) as error:
+        return failed(claim, Verdict.ERROR, f"its process died: {error}")
+    except Exception as error:
+        return failed(claim, Verdict.ERROR, f"{type(error).__name__}: {error}")
