@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import verified
 
 from . import report, runner
-from .claim import ENGINES, Claim, FunctionClaim, claim_of, every_claim
+from .claim import ENGINES, Claim, claim_of, every_claim
 from .engines import Options
 from .prover import Result, subject_name
 from .requirements import discharged_by, requirements
@@ -36,15 +36,57 @@ def command() -> None:
 
 
 @command.command()
-@click.option("-k", "expression", metavar="EXPR", help="Only claims whose id matches: words joined by and, or, not.")
+@click.option(
+    "-k",
+    "expression",
+    metavar="EXPR",
+    help="Only claims whose id matches: words joined by and, or, not.",
+)
 @click.option("--engine", metavar="NAME", help=f"Only this engine: {', '.join(ENGINES)}.")
-@click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default=True, help="Processes that prove.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="Seconds that an engine may take for a claim.")
-@click.option("--examples", type=click.IntRange(1), default=100, show_default=True, help="Inputs that fuzzing draws for a claim; more where nothing else comes to an end.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Makes the draws of fuzzing repeatable.")
-@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the report as JSON.")
-@click.option("--junit", "junit_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the report as JUnit XML.")
-@click.option("--tests", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path("build/counterexamples"), show_default=True, help="Where tests for refuted claims are written.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=os.cpu_count() or 1,
+    show_default=True,
+    help="Processes that prove.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Seconds that an engine may take for a claim.",
+)
+@click.option(
+    "--examples",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="Inputs that fuzzing draws for a claim; more where nothing else comes to an end.",
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Makes the draws of fuzzing repeatable."
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the report as JSON.",
+)
+@click.option(
+    "--junit",
+    "junit_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the report as JUnit XML.",
+)
+@click.option(
+    "--tests",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("build/counterexamples"),
+    show_default=True,
+    help="Where tests for refuted claims are written.",
+)
 def prove(
     expression: str | None,
     engine: str | None,
@@ -90,9 +132,7 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _plain(
-    console: Console, results: Any, total: int, keep: Callable[[Result], None]
-) -> None:
+def _plain(console: Console, results: Any, total: int, keep: Callable[[Result], None]) -> None:
     for result in results:
         keep(result)
         console.print(report.line(result), markup=False, highlight=False)
@@ -149,7 +189,9 @@ def explain(name: str) -> None:
         claim = claim_of(name)
     except KeyError:
         close = [c.id for c in every_claim() if name in c.id]
-        hint = f"; did you mean {', '.join(close[:5])}?" if close else "; `verified list` shows them"
+        hint = (
+            f"; did you mean {', '.join(close[:5])}?" if close else "; `verified list` shows them"
+        )
         raise click.UsageError(f"there is no claim or requirement {name!r}{hint}") from None
     file, line = claim.where
     click.echo(f"{claim.id}\n\n  {claim.sentence}.\n")
@@ -189,7 +231,9 @@ def selected(expression: str | None, engine: str | None) -> list[Claim]:
         wanted = matcher(expression)
         claims = [c for c in claims if wanted(c.id)]
         if not claims:
-            raise click.UsageError(f"no claim matches -k {expression!r}; `verified list` shows them")
+            raise click.UsageError(
+                f"no claim matches -k {expression!r}; `verified list` shows them"
+            )
     if engine is not None:
         claims = [c for c in claims if engine in c.engines]
         if not claims:
@@ -205,15 +249,15 @@ def matcher(expression: str) -> Callable[[str], bool]:
             case ast.BoolOp(operator, values):
                 parts = [read(value) for value in values]
                 join = all if isinstance(operator, ast.And) else any
-                return lambda id: join(part(id) for part in parts)
+                return lambda name: join(part(name) for part in parts)
             case ast.UnaryOp(ast.Not(), operand):
                 inner = read(operand)
-                return lambda id: not inner(id)
+                return lambda name: not inner(name)
             case ast.Name() | ast.Attribute():
                 word = ast.unparse(node)
-                return lambda id: word in id
+                return lambda name: word in name
             case ast.Constant(str(word)):
-                return lambda id: word in id
+                return lambda name: word in name
         raise click.UsageError(f"cannot read -k {expression!r} at {ast.unparse(node)!r}")
 
     try:

@@ -141,7 +141,7 @@ class ContractClaim(Claim):
         return self._run(self.condition, values | {"result": result})
 
     def lift(self, lifter: Lifter, inputs: Mapping[str, Value]) -> z3.BoolRef:
-        from .lift.values import both, literal, negation
+        from .lift.values import both, literal
 
         values = {n: literal(d) for n, d in self._with_defaults({}).items()} | dict(inputs)
 
@@ -268,9 +268,7 @@ def fresh_import(contracts: bool) -> Mapping[str, ModuleType]:
 
 
 @lru_cache(maxsize=8)
-def _fresh_import(
-    contracts: bool, instead: tuple[sources.Module, ...]
-) -> Mapping[str, ModuleType]:
+def _fresh_import(contracts: bool, instead: tuple[sources.Module, ...]) -> Mapping[str, ModuleType]:
     def again(name: str) -> bool:
         root, _, rest = name.partition(".")
         return root == "icontract" or (root == "verified" and rest.split(".")[0] != "proofs")

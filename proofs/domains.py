@@ -52,12 +52,16 @@ class Domain:
     every: tuple[Any, ...] = ()
 
 
-ODD_CHARACTERS = "0aAfFgG_-+xX \t\n\r\x00\x7f\x85\xa0\u0660\u0969\uff10\uff41\u212a\u017f\ud800\U0010ffff"
+ODD_CHARACTERS = (
+    "0aAfFgG_-+xX \t\n\r\x00\x7f\x85\xa0\u0660\u0969\uff10\uff41\u212a\u017f\ud800\U0010ffff"
+)
 """Characters that some builtin takes for a digit, a letter or a space, and some that none does."""
 
 
 def _hexadecimal(digits: int) -> st.SearchStrategy[str]:
-    numbers = st.integers(0, 16**digits - 1) | st.sampled_from([0, 1, 16 ** (digits - 1), 16**digits - 1])
+    numbers = st.integers(0, 16**digits - 1) | st.sampled_from(
+        [0, 1, 16 ** (digits - 1), 16**digits - 1]
+    )
     return numbers.map(lambda n: f"{n:0{digits}x}")
 
 
@@ -109,11 +113,15 @@ TEXTS = (
 HUGE = st.sampled_from([1 << 20_000, -(1 << 20_000)])
 """Beyond what ``str`` turns into decimal digits."""
 
-NUMBERS = st.integers() | HUGE | st.builds(
-    lambda power, off, sign: sign * ((1 << power) + off),
-    st.sampled_from([0, 1, 2, 7, 8, 9, 56, 63, 64, 65, 127, 128, 129, 300]),
-    st.integers(-2, 2),
-    st.sampled_from([1, -1]),
+NUMBERS = (
+    st.integers()
+    | HUGE
+    | st.builds(
+        lambda power, off, sign: sign * ((1 << power) + off),
+        st.sampled_from([0, 1, 2, 7, 8, 9, 56, 63, 64, 65, 127, 128, 129, 300]),
+        st.integers(-2, 2),
+        st.sampled_from([1, -1]),
+    )
 )
 
 
@@ -167,7 +175,7 @@ def domain(annotation: Any) -> Domain | None:
             known = [part for part in parts if part is not None]
             finite = all(part.every for part in known)
             every = tuple(value for part in known for value in part.every) if finite else ()
-            return Domain(st.one_of(part.strategy for part in known), every)
+            return Domain(st.one_of([part.strategy for part in known]), every)
     return None
 
 

@@ -8,7 +8,7 @@ is not regular, or not modelled, is refused.
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cache
 from re import _constants as op  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any
@@ -21,13 +21,13 @@ class NotRegular(Exception):
     """A construct of a pattern that these languages do not have."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def full_match(pattern: re.Pattern[str]) -> Language:
     """The strings on which ``pattern.fullmatch`` finds a match."""
     return _read(pattern, EPSILON)
 
 
-@lru_cache(maxsize=None)
+@cache
 def prefix_match(pattern: re.Pattern[str]) -> Language:
     """The strings on which ``pattern.match`` finds a match."""
     return _read(pattern, ANYTHING)
@@ -121,7 +121,7 @@ def _tried(code: Any, argument: Any, flags: int) -> CharSet:
     return _tried_once(code, frozen, flags & ~re.DEBUG)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tried_once(code: Any, argument: Any, flags: int) -> CharSet:
     if code not in (op.LITERAL, op.NOT_LITERAL, op.IN, op.ANY):
         raise NotRegular(f"the construct {code}")

@@ -1,7 +1,7 @@
 """The grammars of the standards, as they stand in ``spec/``, read as languages."""
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,14 @@ class Grammar:
         return text in self.language
 
 
-@lru_cache(maxsize=None)
+@cache
 def _rules(file: str) -> type[Rule]:
-    rules = type("Rules", (Rule,), {})
+    class Rules(Rule):  # type: ignore[misc]  # the library has no types
+        """The rules of this file, and of no other."""
+
     source = (SPEC / f"{file}.abnf").read_text(encoding="ascii")
-    rules.load_grammar(source.replace("\n", "\r\n"), strict=True)
-    return rules
+    Rules.load_grammar(source.replace("\n", "\r\n"), strict=True)
+    return Rules
 
 
 def _language(node: Any, inside: tuple[str, ...]) -> Language:
@@ -50,7 +52,9 @@ def _language(node: Any, inside: tuple[str, ...]) -> Language:
         case Concatenation():
             return languages.concatenation([_language(part, inside) for part in node.parsers])
         case Repetition():
-            return languages.repeat(_language(node.element, inside), node.repeat.min, node.repeat.max)
+            return languages.repeat(
+                _language(node.element, inside), node.repeat.min, node.repeat.max
+            )
         case Literal(value=(low, high)):
             return languages.chars([(ord(low), ord(high))])
         case Literal(value=str(value), case_sensitive=True):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, reduce
+from functools import cache, cached_property
 
 LAST_CODE_POINT = 0x10FFFF
 
@@ -58,10 +58,8 @@ class CharSet:
     @property
     def simplest(self) -> int:
         """The member that is easiest to read: a digit or letter if there is one."""
-        for preferred in (*range(0x30, 0x3A), *range(0x61, 0x7B), *range(0x21, 0x7F)):
-            if preferred in self:
-                return preferred
-        return self.ranges[0][0]
+        preferred = (*range(0x30, 0x3A), *range(0x61, 0x7B), *range(0x21, 0x7F))
+        return next((code for code in preferred if code in self), self.ranges[0][0])
 
 
 ANY_CHARACTER = CharSet(((0, LAST_CODE_POINT),))
@@ -169,7 +167,10 @@ def concatenation(parts: Sequence[Language]) -> Language:
             return Concatenation(first.first, join(rest, first.rest))
         return Concatenation(first, rest)
 
-    return reduce(join, reversed(parts), EPSILON)
+    joined: Language = EPSILON
+    for part in reversed(parts):
+        joined = join(joined, part)
+    return joined
 
 
 def star(language: Language) -> Language:
@@ -200,7 +201,7 @@ def text(literal: str) -> Language:
     return concatenation([Chars(CharSet.single(character)) for character in literal])
 
 
-@lru_cache(maxsize=None)
+@cache
 def nullable(language: Language) -> bool:
     """Whether the language has the empty string."""
     match language:
@@ -217,7 +218,7 @@ def nullable(language: Language) -> bool:
     raise TypeError(language)
 
 
-@lru_cache(maxsize=None)
+@cache
 def derivative(language: Language, code: int) -> Language:
     """What may follow this character in strings of the language."""
     match language:
@@ -237,7 +238,7 @@ def derivative(language: Language, code: int) -> Language:
     raise TypeError(language)
 
 
-@lru_cache(maxsize=None)
+@cache
 def boundaries(language: Language) -> frozenset[int]:
     """Code points at which the derivative by the next character may change.
 
@@ -292,7 +293,9 @@ class Automaton:
     def accepts(self, text: str) -> bool:
         state = 0
         for character in text:
-            state = next(t for characters, t in self.transitions[state] if ord(character) in characters)
+            state = next(
+                t for characters, t in self.transitions[state] if ord(character) in characters
+            )
         return state in self.accepting
 
     def shortest(self) -> str | None:

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
@@ -31,7 +31,7 @@ class Mutant:
     module: sources.Module
     name: str
     is_function: bool | None
-    """Whether the name is a function or a constant; None if only importing anew shows the change."""
+    """True for a function, False for a constant, None for what shows only when imported anew."""
     line: int
     was: str
     now: str
@@ -75,13 +75,14 @@ def _in_module(module: str, name: str, is_function: bool) -> Iterator[Mutant]:
     source = sources.module(module)
     wrapper = MetadataWrapper(cst.parse_module(source.text))
     positions = wrapper.resolve(PositionProvider)
-    for root in _places(wrapper.module, name.split("."), is_function):
+    tree = wrapper.module
+    for root in _places(tree, name.split("."), is_function):
         for node in _nodes(root):
             for kind, operator in mutation_operators:
                 if not isinstance(node, kind):
                     continue
                 for changed in operator(node):
-                    text = wrapper.module.deep_replace(node, changed).code  # type: ignore[arg-type]
+                    text = cast(cst.Module, tree.deep_replace(node, changed)).code
                     if not _compiles(text):
                         continue
                     yield Mutant(
@@ -122,7 +123,9 @@ def _places(node: Any, path: Sequence[str], is_function: bool) -> list[cst.CSTNo
                 targets = (
                     [t.target for t in small.targets]
                     if isinstance(small, cst.Assign)
-                    else [small.target] if isinstance(small, cst.AnnAssign) else []
+                    else [small.target]
+                    if isinstance(small, cst.AnnAssign)
+                    else []
                 )
                 if any(isinstance(t, cst.Name) and t.value == path[0] for t in targets):
                     value = getattr(small, "value", None)

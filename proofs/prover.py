@@ -99,9 +99,7 @@ def prove(claim: Claim, options: Options, engines: Sequence[str] | None = None) 
     )
 
 
-def failed(
-    claim: Claim, verdict: Verdict, reason: str, seconds: float | None = None
-) -> Result:
+def failed(claim: Claim, verdict: Verdict, reason: str, seconds: float | None = None) -> Result:
     """The result of a claim that was not brought to an end."""
     return Result(
         id=claim.id,
@@ -151,7 +149,9 @@ def _weigh(findings: Sequence[Finding]) -> tuple[Verdict, Finding | None, str | 
     if failed:
         return Verdict.ERROR, failed[0], failed[0].reason
     best = max(findings, key=lambda f: f.verdict)
-    reasons = [f"{f.engine}: {f.reason}" for f in findings if f.reason and f.verdict < Verdict.TESTED]
+    reasons = [
+        f"{f.engine}: {f.reason}" for f in findings if f.reason and f.verdict < Verdict.TESTED
+    ]
     return best.verdict, best, "; ".join(reasons) or None
 
 
@@ -161,8 +161,8 @@ def _bite(
     """The first mutant of the subject that the claim refutes, and how many were tried.
 
     The mutant must make the claim false: that it raises would refute any claim that
-    calls it, one that says nothing too. Running the claim on inputs at hand refutes most; the engine of the verdict is asked
-    about the others.
+    calls it, one that says nothing too. Running the claim on inputs at hand refutes
+    most; the engine of the verdict is asked about the others.
     """
     survivors = []
     tried = 0

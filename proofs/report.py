@@ -91,21 +91,23 @@ def print_failures(console: Console, results: Iterable[Result], folder: Path) ->
     for result in results:
         if result.passed:
             continue
-        required = verdict_text(result.required)
-        console.print(f"\n[bold]{result.id}[/bold]: {shown(result)}, requires {required}", highlight=False)
-        console.print(f"  {result.sentence}", markup=False, highlight=False)
+        required = verdict_name(result.required)
         file, number = result.where
-        console.print(f"  claim:          {file}:{number}", markup=False, highlight=False)
-        if result.reason:
-            console.print(f"  reason:         {result.reason}", markup=False, highlight=False)
+        rows = [
+            ("claim", result.sentence),
+            ("stands at", f"{file}:{number}"),
+            ("reason", result.reason),
+        ]
         if result.counterexample is not None:
-            inputs = ", ".join(f"{n}={v}" for n, v in result.counterexample.items()) or "(no inputs)"
-            console.print(f"  counterexample: {inputs}", markup=False, highlight=False)
-            replay = result.replay or "holds: the counterexample is not one"
-            console.print(f"  on real code:   {replay}", markup=False, highlight=False)
+            inputs = ", ".join(f"{n}={v}" for n, v in result.counterexample.items())
+            rows.append(("counterexample", inputs or "(no inputs)"))
+            rows.append(("on real code", result.replay or "holds: it is no counterexample"))
             if result.verdict is Verdict.REFUTED:
-                path = write_test(result, folder)
-                console.print(f"  kept as a test: {path}", markup=False, highlight=False)
+                rows.append(("kept as a test", str(write_test(result, folder))))
+        console.print(f"\n{result.id}: {shown(result)}, requires {required}", style="bold red")
+        for label, text in rows:
+            if text:
+                console.print(f"  {label + ':':15} {text}", markup=False, highlight=False)
 
 
 def source_digest() -> str:
@@ -199,7 +201,7 @@ def as_junit(results: Sequence[Result], complete: bool) -> bytes:
     if not complete:
         case = ElementTree.SubElement(suite, "testcase", classname="verified", name="complete")
         ElementTree.SubElement(case, "error", message="the run was not finished")
-    return ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
+    return bytes(ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True))
 
 
 def _xml(text: str) -> str:
@@ -238,7 +240,7 @@ def write_test(result: Result, folder: Path) -> Path:
     inputs = result.counterexample or {}
     text = ", ".join(f'"{name}": {value}' for name, value in inputs.items())
     evidence = __package__
-    names = [name for name in ("IdGenerator", "SpanContext", "SpanId", "TraceFlags", "TraceId") if re.search(rf"\b{name}\b", text)]
+    names = [name for name in verified.__all__ if re.search(rf"\b{name}\(", text)]
     imports = [f"from {evidence}.claim import claim_of"]
     if "Draws(" in text:
         imports.append(f"from {evidence}.domains import Draws")

@@ -26,8 +26,7 @@ class Requirement:
 def requirements() -> dict[str, Requirement]:
     """All requirements by id, in the order of the files."""
     files = [
-        tomllib.loads(path.read_text(encoding="utf-8"))
-        for path in sorted(SPEC.glob("*.toml"))
+        tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(SPEC.glob("*.toml"))
     ]
     standards = [file for file in files if "standard" in file]
     documents = {

@@ -41,7 +41,7 @@ def run(
     Each claim gets exactly one result; the claims that look most costly start first.
     """
     context: Any = multiprocessing.get_context("spawn")
-    pool = ProcessPool(max_workers=jobs, context=context)
+    pool: Any = ProcessPool(max_workers=jobs, context=context)
     try:
         pending: dict[Future[Result], Claim] = {
             pool.schedule(_prove, args=(claim.id, options, engines), timeout=_limit(options)): claim

@@ -13,7 +13,7 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class Module:
         return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def _on_disk(name: str) -> Module:
     module = sys.modules[name]
     path = inspect.getsourcefile(module)

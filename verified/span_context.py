@@ -11,6 +11,9 @@ TraceState: TypeAlias = tuple[tuple[str, str], ...]
 """The members of a tracestate in order, each a key and a value; only carried along so far."""
 
 
+_NO_FLAGS = TraceFlags(0)
+
+
 class _Fields(NamedTuple):
     trace_id: TraceId
     span_id: SpanId
@@ -38,7 +41,7 @@ class SpanContext(_Fields):
         cls,
         trace_id: TraceId,
         span_id: SpanId,
-        trace_flags: TraceFlags = TraceFlags(0),
+        trace_flags: TraceFlags = _NO_FLAGS,
         trace_state: TraceState = (),
         is_remote: bool = False,
     ) -> Self:

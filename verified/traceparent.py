@@ -81,9 +81,7 @@ def parse(traceparent: str) -> SpanContext | None:
 
 
 @ensure(lambda context, result: (result is not None) == context.is_valid)
-@ensure(
-    lambda result: result is None or (len(result) == LENGTH and fields(result) is not None)
-)
+@ensure(lambda result: result is None or (len(result) == LENGTH and fields(result) is not None))
 def format(context: SpanContext) -> str | None:
     """Return the version 00 header for a span context; None if the context is not valid.
 

@@ -27,7 +27,7 @@ def span_id_is_valid(generator: IdGenerator) -> bool:
 
 
 @claim(
-    "A source that breaks its promise, and draws what is negative or too large, gives no invalid id",
+    "A source that breaks its promise and draws what is out of range gives no invalid id",
     discharges=("ID-02", "ID-04"),
     subject=IdGenerator._draw,
     required=Verdict.BOUNDED,
@@ -66,11 +66,8 @@ def root_says_that_its_id_is_random(generator: IdGenerator, sampled: bool) -> bo
 )
 def id_is_the_draw(trace_id: TraceId, span_id: SpanId) -> bool:
     return (
-        not trace_id.is_valid
-        or IdGenerator(lambda bits: trace_id).generate_trace_id() == trace_id
-    ) and (
-        not span_id.is_valid or IdGenerator(lambda bits: span_id).generate_span_id() == span_id
-    )
+        not trace_id.is_valid or IdGenerator(lambda bits: trace_id).generate_trace_id() == trace_id
+    ) and (not span_id.is_valid or IdGenerator(lambda bits: span_id).generate_span_id() == span_id)
 
 
 @claim(

@@ -3,6 +3,7 @@
 import copy
 import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from verified import SpanContext, SpanId, TraceFlags, TraceId
@@ -39,9 +40,7 @@ def of_valid_ids_is_valid(
     discharges=("SC-04", "TP-18"),
     subject=SpanContext.child,
 )
-def child_continues_its_parent(
-    context: SpanContext, span_id: SpanId, sampled: bool | None
-) -> bool:
+def child_continues_its_parent(context: SpanContext, span_id: SpanId, sampled: bool | None) -> bool:
     child = context.child(span_id, sampled)
     return (
         not child.is_remote
@@ -60,9 +59,7 @@ def child_continues_its_parent(
 def child_flags(context: SpanContext, span_id: SpanId, sampled: bool | None) -> bool:
     flags = context.child(span_id, sampled).trace_flags
     decided = context.trace_flags.sampled if sampled is None else sampled
-    return (
-        flags.sampled == decided and flags.random == context.trace_flags.random and flags < 4
-    )
+    return flags.sampled == decided and flags.random == context.trace_flags.random and flags < 4
 
 
 @claim(
@@ -91,8 +88,8 @@ def immutable(context: SpanContext, span_id: SpanId) -> bool:
 
     names = (*SpanContext._fields, "is_valid", "other")
     return (
-        all(fails(lambda name=name: setattr(context, name, span_id)) for name in names)
-        and all(fails(lambda name=name: delattr(context, name)) for name in names)
+        all(fails(partial(setattr, context, name, span_id)) for name in names)
+        and all(fails(partial(delattr, context, name)) for name in names)
         and fails(put)
         and tuple(context) == before
         and hash(context) == hash(before)
@@ -132,12 +129,10 @@ def copies_are_independent(context: SpanContext, span_id: SpanId) -> bool:
 )
 def fields_have_their_types(context: SpanContext, number: int) -> bool:
     for name in SpanContext._fields:
-        for make in (
-            lambda: context._replace(**{name: number}),
-            lambda: SpanContext(**{**context._asdict(), name: number}),
-        ):
+        wrong: dict[str, Any] = {**context._asdict(), name: number}
+        for make in (SpanContext, context._replace):
             try:
-                make()
+                make(**wrong)
             except TypeError:
                 continue
             return False

@@ -142,7 +142,10 @@ def random_flag_is_passed_on(header: str, span_id: SpanId, sampled: bool | None)
     parent = traceparent.parse(header)
     if parent is None or not span_id.is_valid:
         return True
-    sent = traceparent.parse(traceparent.format(parent.child(span_id, sampled)))
+    header_sent = traceparent.format(parent.child(span_id, sampled))
+    if header_sent is None:
+        return False
+    sent = traceparent.parse(header_sent)
     return sent is not None and sent.trace_flags.random == parent.trace_flags.random
 
 

@@ -24,7 +24,9 @@ def run(claim: Claim, options: Options) -> Finding:
         columns.append(known.every if known else ())
     count = prod(map(len, columns))
     if not 0 < count <= MOST:
-        return Finding(NAME, Verdict.UNKNOWN, reason=f"{count or 'unknown many'} inputs to run through")
+        return Finding(
+            NAME, Verdict.UNKNOWN, reason=f"{count or 'unknown many'} inputs to run through"
+        )
     tried = 0
     for values in product(*columns):
         inputs = dict(zip(claim.parameters, values, strict=True))

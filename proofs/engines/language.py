@@ -13,7 +13,7 @@ import ast
 import re
 import time
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import z3
@@ -47,8 +47,8 @@ def run(claim: Claim, options: Options) -> Finding:
     if outside is not None:
         inputs = {parameter: outside}
         if claim.fails_on(inputs) is None:
-            reason = "the counterexample does not fail on the real code"
-            return finding(Verdict.ERROR, inputs=inputs, reason=reason)
+            why = "the counterexample does not fail on the real code"
+            return finding(Verdict.ERROR, inputs=inputs, reason=why)
         return finding(Verdict.REFUTED, inputs=inputs)
     states = len((~language).automaton.transitions)
     solver = z3.Solver()
@@ -60,8 +60,8 @@ def run(claim: Claim, options: Options) -> Finding:
         return finding(Verdict.UNKNOWN, reason=f"not for Z3: {reason}")
     answer = solver.check()
     if answer == z3.sat:
-        reason = f"Z3 finds {solver.model()[text]}, the automata find nothing"
-        return finding(Verdict.ERROR, reason=reason)
+        found = f"Z3 finds {solver.model()[text]}, the automata find nothing"
+        return finding(Verdict.ERROR, reason=found)
     if answer != z3.unsat:
         return finding(Verdict.UNKNOWN, reason=f"Z3 gave up: {solver.reason_unknown()}")
     return finding(Verdict.PROVED, count=states)
@@ -84,14 +84,20 @@ def _reading(claim: Claim) -> tuple[str, ast.expr, Mapping[str, Any]]:
 def _atom(node: ast.expr, parameter: str, names: Mapping[str, Any]) -> Language | None:
     """The language of which an expression asks whether the text is in it, if it does so."""
     match node:
-        case ast.Compare(ast.Call() as call, [ast.Is() | ast.IsNot() as operator], [ast.Constant(None)]):
+        case ast.Compare(
+            ast.Call() as call, [ast.Is() | ast.IsNot() as operator], [ast.Constant(None)]
+        ):
             language = _matched(call, parameter, names)
             return ~language if isinstance(operator, ast.Is) else language
-        case ast.Call(ast.Attribute(receiver, "matches"), [ast.Name(name)], []) if name == parameter:
+        case ast.Call(ast.Attribute(receiver, "matches"), [ast.Name(name)], []) if (
+            name == parameter
+        ):
             grammar = _constant(receiver, names)
             if isinstance(grammar, Grammar):
                 return grammar.language
-        case ast.Compare(ast.Name(name), [ast.Eq()], [ast.Constant(str(text))]) if name == parameter:
+        case ast.Compare(ast.Name(name), [ast.Eq()], [ast.Constant(str(text))]) if (
+            name == parameter
+        ):
             return languages.text(text)
     return None
 
@@ -154,7 +160,7 @@ def _formula(
     raise NotRegular(ast.unparse(node))
 
 
-@lru_cache(maxsize=None)
+@cache
 def to_z3(language: Language) -> z3.ReRef:
     """A language as a regular expression of Z3, whose alphabet ends before Python's.
 

@@ -19,7 +19,7 @@ import inspect
 import re
 import time
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import verified
@@ -84,18 +84,21 @@ def analyze(claim: ContractClaim, seconds: float) -> Sequence[Any]:
         per_path_timeout=seconds,
     )
     line = claim.where[1]
-    return run_checkables(
+    messages: Sequence[Any] = run_checkables(
         [
             check
             for check in analyze_function(target, options)
             if any(post.line == line and post.expr_source for post in check.conditions.post)
         ]
     )
+    return messages
 
 
 def called_with(claim: Claim, message: str) -> dict[str, Any] | None:
     """The inputs that a message of CrossHair names; None if it names none that can be read."""
-    found = re.search(r"when calling (\w+)\((.*)\)(?: \(which (?:returns|raises) .*\))?$", message, re.S)
+    found = re.search(
+        r"when calling (\w+)\((.*)\)(?: \(which (?:returns|raises) .*\))?$", message, re.S
+    )
     if found is None:
         return None
     try:
@@ -110,7 +113,7 @@ def called_with(claim: Claim, message: str) -> dict[str, Any] | None:
         return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _register(cls: type, most: int) -> None:
     """Let CrossHair take a symbolic integer from 0 to ``most`` for inputs of a class."""
     from crosshair.core import register_type

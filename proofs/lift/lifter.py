@@ -21,6 +21,7 @@ import sys
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import z3
@@ -113,12 +114,12 @@ class Lifter:
         """Whether some input reaches this point and meets the condition."""
         asked = both(self.path, condition)
         if z3.is_true(asked) or z3.is_false(asked):
-            return z3.is_true(asked)
+            return bool(z3.is_true(asked))
         known = self._possible.get(asked.get_id())
         if known is None:
-            known = asked, self.solver.check(asked) != z3.unsat
+            known = asked, bool(self.solver.check(asked) != z3.unsat)
             self._possible[asked.get_id()] = known
-        return known[1]
+        return bool(known[1])
 
     def certain(self, condition: z3.BoolRef) -> bool:
         """Whether every input that reaches this point meets the condition."""
@@ -148,7 +149,7 @@ class Lifter:
     def over(self, value: Value, use: Callable[[Any], Value]) -> Value:
         """Apply to each alternative of a value."""
         if isinstance(value, Choice):
-            return self.fork([(g, lambda v=v: use(v)) for g, v in value.alternatives])
+            return self.fork([(guard, partial(use, v)) for guard, v in value.alternatives])
         return use(value)
 
     def raise_when(self, condition: z3.BoolRef, exception: type[BaseException]) -> None:
@@ -266,7 +267,11 @@ class Lifter:
             case ast.Name(name):
                 self.frame.variables[name] = value
             case ast.Tuple(elements) if not any(isinstance(e, ast.Starred) for e in elements):
-                parts = [self.over(value, lambda v, i=i: self.unpacked(v, i, len(elements))) for i in range(len(elements))]
+                count = len(elements)
+                parts = [
+                    self.over(value, partial(self.unpacked, position=i, count=count))
+                    for i in range(count)
+                ]
                 for element, part in zip(elements, parts, strict=True):
                     self.assign(element, part)
             case ast.Attribute(ast.Name(name), attribute) if self._under_construction(name):
@@ -305,7 +310,9 @@ class Lifter:
             unchanged = self.path is entered
             whole = whole and unchanged
             if not z3.is_false(self.path):
-                ends.append((self.path, condition if unchanged else self.path, self.frame.variables))
+                ends.append(
+                    (self.path, condition if unchanged else self.path, self.frame.variables)
+                )
             self.path = before
         self.path = before if whole else either(*(path for path, _, _ in ends))
         names = {name for _, _, after in ends for name in after}
@@ -347,9 +354,9 @@ class Lifter:
         # The message is not evaluated: it is for people, and decides nothing.
         named = node.func if isinstance(node, ast.Call) else node
         value = self.evaluate(named)
-        if isinstance(value, Const) and isinstance(value.object, type):
-            if issubclass(value.object, BaseException):
-                return value.object
+        found = value.object if isinstance(value, Const) else None
+        if isinstance(found, type) and issubclass(found, BaseException):
+            return found
         raise self.refuse(f"raise {ast.unparse(node)}")
 
     def attempt(self, body: Sequence[ast.stmt], handlers: Sequence[ast.ExceptHandler]) -> None:
@@ -394,8 +401,8 @@ class Lifter:
                 return self.over(self.evaluate(value), lambda v: self.attribute(v, name))
             case ast.UnaryOp(ast.Not(), operand):
                 return Bool(negation(self.truth(self.evaluate(operand))))
-            case ast.UnaryOp(operator, operand):
-                return self.over(self.evaluate(operand), lambda v: self.unary(operator, v))
+            case ast.UnaryOp(unary, operand):
+                return self.over(self.evaluate(operand), partial(self.unary, unary))
             case ast.BinOp(left, operator, right):
                 return self.binary(operator, self.evaluate(left), self.evaluate(right))
             case ast.BoolOp(operator, operands):
@@ -427,10 +434,8 @@ class Lifter:
     def name(self, name: str) -> Value:
         if name in self.frame.variables:
             value = self.frame.variables[name]
-            undefined = (
-                value.alternatives if isinstance(value, Choice) else [(TRUE, value)]
-            )
-            for guard, alternative in undefined:
+            cases = value.alternatives if isinstance(value, Choice) else ((TRUE, value),)
+            for guard, alternative in cases:
                 if isinstance(alternative, Undefined) and self.possible(guard):
                     raise self.refuse(f"the variable {name}, which may have no value here")
             return value
@@ -656,14 +661,9 @@ class Lifter:
         ):
             raise self.refuse("a text of any length where one of known length is needed")
         lengths = range(max(0, value.length.low), min(value.length.high, len(value.codes)) + 1)
+        cut = {n: Str(number(n), value.codes[:n], value.kind) for n in lengths}
         return self.fork(
-            [
-                (
-                    compare("==", value.length, number(n)),
-                    lambda n=n: use(Str(number(n), value.codes[:n], value.kind)),
-                )
-                for n in lengths
-            ]
+            [(compare("==", value.length, number(n)), partial(use, s)) for n, s in cut.items()]
         )
 
     def position(self, node: ast.expr) -> int:
@@ -774,7 +774,9 @@ class Lifter:
         self, function: ast.expr, arguments: Sequence[ast.expr], keywords: Sequence[ast.keyword]
     ) -> Value:
         callee = self.evaluate(function)
-        if any(isinstance(a, ast.Starred) for a in arguments) or any(k.arg is None for k in keywords):
+        if any(isinstance(a, ast.Starred) for a in arguments) or any(
+            k.arg is None for k in keywords
+        ):
             raise self.refuse("a call with * or **")
         positional = [self.evaluate(argument) for argument in arguments]
         named = {str(k.arg): self.evaluate(k.value) for k in keywords}
@@ -807,16 +809,16 @@ class Lifter:
             return self.call(target, arguments, keywords)
         return self.modelled(target, arguments, keywords)
 
-    def construct(
-        self, cls: type, arguments: Sequence[Value], keywords: dict[str, Value]
-    ) -> Value:
+    def construct(self, cls: type, arguments: Sequence[Value], keywords: dict[str, Value]) -> Value:
         instance = Instance(cls, {})
         outer, self._making = self._making, (id(instance), self.path)
         self.call(cls.__init__, [instance, *arguments], keywords)  # type: ignore[misc]
         self._making = outer
         return instance
 
-    def modelled(self, target: Any, arguments: Sequence[Value], keywords: dict[str, Value]) -> Value:
+    def modelled(
+        self, target: Any, arguments: Sequence[Value], keywords: dict[str, Value]
+    ) -> Value:
         model = models.model_of(target)
         if model is None:
             raise self.refuse(f"a call of {getattr(target, '__qualname__', target)}")

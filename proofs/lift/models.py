@@ -13,7 +13,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import z3
@@ -48,7 +48,6 @@ from .values import (
     number,
     resize,
     smaller,
-    string,
     unsigned,
     width,
 )
@@ -117,7 +116,9 @@ def _shifted(lifter: Lifter, to_the_left: bool, left: Int, right: Int) -> Value:
         bits = width(low, high)
         return integer(resize(left.term, bits) << distance, low, high)
     bits = left.term.size()
-    return integer(left.term >> min(distance, bits - 1), left.low >> distance, left.high >> distance)
+    return integer(
+        left.term >> min(distance, bits - 1), left.low >> distance, left.high >> distance
+    )
 
 
 def _divided(lifter: Lifter, quotient: bool, left: Int, right: Int) -> Value:
@@ -163,7 +164,7 @@ def in_set(character: z3.BitVecRef, members: CharSet) -> z3.BoolRef:
 HEX_DIGITS = CharSet.of([(0x30, 0x39), (0x41, 0x46), (0x61, 0x66)])
 
 
-@lru_cache(maxsize=None)
+@cache
 def decimals() -> tuple[tuple[int, int], ...]:
     """First and last of each run of decimal digits beyond ASCII, as ``int`` reads them."""
     runs: list[tuple[int, int]] = []
@@ -178,7 +179,7 @@ def decimals() -> tuple[tuple[int, int], ...]:
     return tuple(runs)
 
 
-@lru_cache(maxsize=None)
+@cache
 def spaces() -> CharSet:
     """The characters that ``int`` skips at both ends."""
     beyond = [(c, c) for c in range(0x80, sys.maxunicode + 1) if chr(c).isspace()]
@@ -242,7 +243,9 @@ def _match(read: Callable[[re.Pattern[str]], Language]) -> Callable[[re.Pattern[
             try:
                 language = read(pattern)
             except NotRegular as reason:
-                raise lifter.refuse(f"the regular expression {pattern.pattern!r}: {reason}") from None
+                raise lifter.refuse(
+                    f"the regular expression {pattern.pattern!r}: {reason}"
+                ) from None
             holds = membership(lifter, text, language)
             return Choice(((holds, MATCH), (negation(holds), NONE)))
 
@@ -296,10 +299,14 @@ def _is_numeral(characters: Sequence[z3.BitVecRef], digits: Sequence[z3.BoolRef]
         sign = in_set(c, CharSet.of([(0x2B, 0x2B), (0x2D, 0x2D)]))
         x = in_set(c, CharSet.of([(0x58, 0x58), (0x78, 0x78)]))
         line = c == code(ord("_"))
-        nought = either(*(c == code(zero_digit) for zero_digit in (0x30, *(r[0] for r in decimals()))))
+        nought = either(
+            *(c == code(zero_digit) for zero_digit in (0x30, *(r[0] for r in decimals())))
+        )
         before = state
         fresh = either(before[start], before[signed])
-        going_on = either(before[zero], before[prefix], before[gap], before[inside], before[underscore])
+        going_on = either(
+            before[zero], before[prefix], before[gap], before[inside], before[underscore]
+        )
         numeral = either(before[zero], before[inside])
         state = {
             start: both(before[start], space),
@@ -364,9 +371,7 @@ def format_number(lifter: Lifter, value: Value, spec: str) -> Value:
                 compare(">=", magnitude, number(shortest)),
                 compare("<", magnitude, number(16**digits)),
             )
-            cases.append(
-                (guard, lambda m=magnitude, d=digits, s=sign: _hexadecimal(m, d, s))
-            )
+            cases.append((guard, partial(_hexadecimal, magnitude, digits, sign)))
     return lifter.fork(cases)
 
 
@@ -381,10 +386,13 @@ def _hexadecimal(value: Int, digits: int, sign: bool) -> Str:
 
 def to_bytes(lifter: Lifter, *arguments: Value, **keywords: Value) -> Value:
     """``int.to_bytes(value, length, byteorder, signed=...)``."""
-    value, length, order = [*arguments, *(keywords.get(k) for k in ("length", "byteorder") if k in keywords)]
+    given = [*arguments, *(keywords[k] for k in ("length", "byteorder") if k in keywords)]
+    if len(given) != 3:
+        raise lifter.refuse("a call of int.to_bytes without a length and an order")
+    value, length, order = given
     signed = keywords.get("signed", Bool(FALSE))
     size = lifter.fixed(length) if isinstance(length, Int) else None
-    order_name = constant_text(order) if order is not None else None
+    order_name = constant_text(order)
     if not isinstance(value, Int) or size is None or order_name not in ("big", "little"):
         raise lifter.refuse("a call of int.to_bytes with a length or order that is not known")
     if not isinstance(signed, Bool):
@@ -398,9 +406,7 @@ def to_bytes(lifter: Lifter, *arguments: Value, **keywords: Value) -> Value:
     )
     lifter.raise_when(negation(fits), OverflowError)
     bits = resize(value.term, max(8 * size, value.term.size()))
-    codes = [
-        z3.ZeroExt(CODE_BITS - 8, z3.Extract(8 * i + 7, 8 * i, bits)) for i in range(size)
-    ]
+    codes = [z3.ZeroExt(CODE_BITS - 8, z3.Extract(8 * i + 7, 8 * i, bits)) for i in range(size)]
     if order_name == "big":
         codes.reverse()
     return Str(number(size), tuple(codes), bytes)
@@ -409,7 +415,12 @@ def to_bytes(lifter: Lifter, *arguments: Value, **keywords: Value) -> Value:
 def from_bytes(lifter: Lifter, data: Value, order: Value | None = None, **keywords: Value) -> Value:
     """``int.from_bytes(data, byteorder)``, unsigned."""
     order_name = "big" if order is None else constant_text(order)
-    if keywords or order_name not in ("big", "little") or not isinstance(data, Str) or data.kind is str:
+    if (
+        keywords
+        or order_name not in ("big", "little")
+        or not isinstance(data, Str)
+        or data.kind is str
+    ):
         raise lifter.refuse("a call of int.from_bytes other than of bytes in a known order")
 
     def whole(text: Str) -> Value:
@@ -510,11 +521,16 @@ def any_of(lifter: Lifter, value: Value) -> Value:
 
 
 def starts_with(lifter: Lifter, text: Value, prefix: Value) -> Value:
-    if isinstance(text, Str) and isinstance(prefix, Str) and prefix.length.constant is not None:
-        if text.kind is prefix.kind and len(prefix.codes) <= len(text.codes):
-            enough = compare(">=", text.length, prefix.length)
-            same = zip(text.codes, prefix.codes, strict=False)
-            return Bool(both(enough, *(a == b for a, b in same)))
+    if (
+        isinstance(text, Str)
+        and isinstance(prefix, Str)
+        and text.kind is prefix.kind
+        and prefix.length.constant is not None
+        and len(prefix.codes) <= len(text.codes)
+    ):
+        enough = compare(">=", text.length, prefix.length)
+        same = zip(text.codes, prefix.codes, strict=False)
+        return Bool(both(enough, *(a == b for a, b in same)))
     raise lifter.refuse("startswith with a prefix that is not known")
 
 

@@ -7,11 +7,13 @@ what the real function was run on.
 
 from __future__ import annotations
 
+import operator
 import types
 import typing
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import z3
@@ -96,7 +98,9 @@ def _int(name: str) -> Symbol:
         v.Int(term, low, high),
         v.TRUE,
         read,
-        lambda value: [(term, z3.BitVecVal(value, NUMBER_BITS + 1))] if low <= value <= high else None,
+        lambda value: (
+            [(term, z3.BitVecVal(value, NUMBER_BITS + 1))] if low <= value <= high else None
+        ),
         [term == 0, term == 1, term >= 0, term < 256],
         f"-2**{NUMBER_BITS} <= {name} < 2**{NUMBER_BITS}",
     )
@@ -188,6 +192,10 @@ def _selected(name: str, cases: Sequence[tuple[Symbol, Callable[[Any], bool]]]) 
     )
 
 
+def _is_a(kind: type, value: Any) -> bool:
+    return isinstance(value, kind)
+
+
 def _constant(value: Any) -> Symbol:
     return Symbol(v.literal(value), v.TRUE, lambda _: value, lambda _: [])
 
@@ -206,14 +214,11 @@ def symbol(name: str, annotation: Any) -> Symbol:
     """The symbol of a type; raises ``KeyError`` if the type has none."""
     arguments = typing.get_args(annotation)
     if typing.get_origin(annotation) is typing.Literal:
-        return _selected(name, [(_constant(c), lambda value, c=c: value == c) for c in arguments])
+        return _selected(name, [(_constant(c), partial(operator.eq, c)) for c in arguments])
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
         return _selected(
             name,
-            [
-                (symbol(f"{name}:{a.__name__}", a), lambda value, a=a: isinstance(value, a))
-                for a in arguments
-            ],
+            [(symbol(f"{name}:{kind.__name__}", kind), partial(_is_a, kind)) for kind in arguments],
         )
     return _SYMBOLS[annotation](name)
 
@@ -235,9 +240,7 @@ _SYMBOLS: dict[Any, Callable[[str], Symbol]] = {
 
 def read_draws(drawn: Sequence[Drawn], evaluate: Evaluate) -> list[int]:
     """The numbers that were drawn on the run that an evaluation stands for, in order."""
-    return [
-        _unsigned(evaluate(draw.term)) for draw in drawn if z3.is_true(evaluate(draw.guard))
-    ]
+    return [_unsigned(evaluate(draw.term)) for draw in drawn if z3.is_true(evaluate(draw.guard))]
 
 
 def bind_draws(drawn: Sequence[Drawn], numbers: Sequence[int], known: Substitution) -> Substitution:

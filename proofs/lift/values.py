@@ -127,14 +127,29 @@ class Choice:
     alternatives: tuple[tuple[z3.BoolRef, Value], ...]
 
 
-Value = Int | Bool | Str | Tuple | Opaque | Instance | Draws | Const | Method | Closure | Undefined | Choice
+Value = (
+    Int
+    | Bool
+    | Str
+    | Tuple
+    | Opaque
+    | Instance
+    | Draws
+    | Const
+    | Method
+    | Closure
+    | Undefined
+    | Choice
+)
 
 NONE = Const(None)
 
 
 def width(low: int, high: int) -> int:
     """The number of bits of the narrowest signed vector from low to high."""
-    return max((~low if low < 0 else low).bit_length(), (~high if high < 0 else high).bit_length()) + 1
+    return (
+        max((~low if low < 0 else low).bit_length(), (~high if high < 0 else high).bit_length()) + 1
+    )
 
 
 def resize(term: z3.BitVecRef, bits: int) -> z3.BitVecRef:
@@ -306,7 +321,8 @@ def _join(condition: z3.BoolRef, value: Any, other: Any) -> Value:
             pairs = zip(items, other.items, strict=True)
             negated = negation(condition)
             return Tuple(tuple(merge([(condition, a), (negated, b)]) for a, b in pairs), cls)
-    return value
+    same: Value = value
+    return same
 
 
 def _padded(value: Str, size: int) -> Sequence[z3.BitVecRef]:
