@@ -123,8 +123,8 @@ def failed(claim: Claim, verdict: Verdict, reason: str, seconds: float | None = 
 def _ask(claim: Claim, options: Options, names: Sequence[str]) -> list[Finding]:
     findings: list[Finding] = []
     for name in sorted(names, key="fuzz".__eq__):
-        proved = any(f.verdict >= Verdict.EXHAUSTED for f in findings)
-        more = 1 if proved or name != "fuzz" else SEARCHING if findings else ALONE
+        settled = any(f.verdict >= Verdict.EXHAUSTED or f.inputs is not None for f in findings)
+        more = 1 if settled or name != "fuzz" else SEARCHING if findings else ALONE
         spend = replace(options, examples=options.examples * more)
         try:
             findings.append(ENGINES[name](claim, spend))

@@ -162,6 +162,7 @@ def in_set(character: z3.BitVecRef, members: CharSet) -> z3.BoolRef:
 
 
 HEX_DIGITS = CharSet.of([(0x30, 0x39), (0x41, 0x46), (0x61, 0x66)])
+ASCII_SPACES = CharSet.of([(0x09, 0x0D), (0x20, 0x20)])
 
 
 @cache
@@ -183,7 +184,7 @@ def decimals() -> tuple[tuple[int, int], ...]:
 def spaces() -> CharSet:
     """The characters that ``int`` skips at both ends."""
     beyond = [(c, c) for c in range(0x80, sys.maxunicode + 1) if chr(c).isspace()]
-    return CharSet.of([(0x09, 0x0D), (0x20, 0x20), *beyond])
+    return ASCII_SPACES | CharSet.of(beyond)
 
 
 def digit_value(character: z3.BitVecRef, ascii_only: bool) -> z3.BitVecRef:
@@ -273,20 +274,25 @@ def parsed(lifter: Lifter, text: Str) -> Value:
     if size and lifter.certain(both(*digits)):
         nibbles = [digit_value(c, ascii_only=True) for c in characters]
         return unsigned(z3.Concat(*nibbles) if size > 1 else nibbles[0])
-    beyond = CharSet.of(decimals())
+    ascii_only = lifter.certain(both(*(z3.ULE(c, code(0x7F)) for c in characters)))
+    beyond = CharSet(()) if ascii_only else CharSet.of(decimals())
     is_digit = [either(d, in_set(c, beyond)) for c, d in zip(characters, digits, strict=True)]
-    lifter.raise_when(negation(_is_numeral(characters, is_digit)), ValueError)
+    lifter.raise_when(negation(_is_numeral(characters, is_digit, beyond)), ValueError)
     value = z3.BitVecVal(0, 4 * size + 1)
     for character, digit in zip(characters, is_digit, strict=True):
-        nibble = z3.ZeroExt(4 * size - 3, digit_value(character, ascii_only=False))
+        nibble = z3.ZeroExt(4 * size - 3, digit_value(character, ascii_only))
         value = z3.If(digit, value << 4 | nibble, value)
     minus = either(*(c == code(ord("-")) for c in characters))
     largest = (1 << 4 * size) - 1
     return integer(z3.If(minus, -value, value), -largest, largest)
 
 
-def _is_numeral(characters: Sequence[z3.BitVecRef], digits: Sequence[z3.BoolRef]) -> z3.BoolRef:
+def _is_numeral(
+    characters: Sequence[z3.BitVecRef], digits: Sequence[z3.BoolRef], beyond: CharSet
+) -> z3.BoolRef:
     """Whether the text is spaces, a sign, a prefix, digits, and spaces, as ``int`` reads it.
+
+    ``beyond`` are the digits beyond ASCII that may occur; if none may, no such space may.
 
     ``[space]* [+-]? (0[xX] _?)? digit (_? digit)* [space]*``
     """
@@ -294,14 +300,13 @@ def _is_numeral(characters: Sequence[z3.BitVecRef], digits: Sequence[z3.BoolRef]
     state = {start: TRUE, signed: FALSE, zero: FALSE, prefix: FALSE} | dict.fromkeys(
         (gap, inside, underscore, end), FALSE
     )
+    zeros = CharSet.of([(0x30, 0x30), *((low, low) for low, _ in decimals() if low in beyond)])
     for c, digit in zip(characters, digits, strict=True):
-        space = in_set(c, spaces())
+        space = in_set(c, spaces() if beyond else ASCII_SPACES)
         sign = in_set(c, CharSet.of([(0x2B, 0x2B), (0x2D, 0x2D)]))
         x = in_set(c, CharSet.of([(0x58, 0x58), (0x78, 0x78)]))
         line = c == code(ord("_"))
-        nought = either(
-            *(c == code(zero_digit) for zero_digit in (0x30, *(r[0] for r in decimals())))
-        )
+        nought = in_set(c, zeros)
         before = state
         fresh = either(before[start], before[signed])
         going_on = either(
