@@ -11,6 +11,7 @@ import ast
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -106,6 +107,8 @@ def prove(
     results: list[Result] = []
     complete = False
     signal.signal(signal.SIGTERM, _interrupt)
+    # Hypothesis keeps a cache of Unicode data; not in the folder of whoever calls.
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", tempfile.gettempdir() + "/hypothesis")
     try:
         show = _live if console.is_terminal else _plain
         show(console, runner.run(claims, options, engines, jobs), len(claims), results.append)

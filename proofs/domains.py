@@ -79,25 +79,36 @@ HEADERS = st.builds(
 )
 
 
+SPACES = st.text(" \t\n\r\x1c\x85\xa0\u2003", min_size=1, max_size=4)
+
+
 @st.composite
 def near_misses(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> str:
-    """A text with one edit: a character put in, taken out or changed, or a change of case."""
+    """A text with an edit or two.
+
+    A character is put in, taken out or changed, letters change their case, spaces are
+    put before or behind, or the text is cut.
+    """
     text = draw(texts)
-    at = draw(st.integers(0, len(text)))
-    odd = draw(st.sampled_from(ODD_CHARACTERS))
-    kind = draw(st.sampled_from(["insert", "delete", "change", "upper", "upper one", "cut"]))
-    match kind:
-        case "insert":
-            return text[:at] + odd + text[at:]
-        case "delete":
-            return text[:at] + text[at + 1 :]
-        case "change":
-            return text[:at] + odd + text[at + 1 :]
-        case "upper":
-            return text.upper()
-        case "upper one":
-            return text[:at] + text[at : at + 1].upper() + text[at + 1 :]
-    return text[:at]
+    for _ in range(draw(st.sampled_from([1, 1, 1, 2]))):
+        at = draw(st.integers(0, len(text)))
+        match draw(st.sampled_from(["in", "out", "change", "upper", "one upper", "pad", "cut"])):
+            case "in":
+                text = text[:at] + draw(st.sampled_from(ODD_CHARACTERS)) + text[at:]
+            case "out":
+                text = text[:at] + text[at + 1 :]
+            case "change":
+                text = text[:at] + draw(st.sampled_from(ODD_CHARACTERS)) + text[at + 1 :]
+            case "upper":
+                text = text.upper()
+            case "one upper":
+                text = text[:at] + text[at : at + 1].upper() + text[at + 1 :]
+            case "pad":
+                spaces = draw(SPACES)
+                text = spaces + text if draw(st.booleans()) else text + spaces
+            case "cut":
+                text = text[:at]
+    return text
 
 
 ID_TEXTS = _hexadecimal(32) | _hexadecimal(16)

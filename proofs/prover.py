@@ -177,7 +177,10 @@ def _bite(
             continue
         survivors.append(mutant)
     quick = replace(options, timeout=min(options.timeout, 5.0))
+    end = time.perf_counter() + options.timeout
     for mutant in survivors:
+        if time.perf_counter() > end:
+            break
         with applied(mutant):
             try:
                 with time_limit(2 * quick.timeout):

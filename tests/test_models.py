@@ -139,7 +139,8 @@ class Evaluation:
     def outcome(self, lifter: Lifter, result: v.Value) -> Outcome:
         """What the terms say: exactly one of the paths is taken."""
         raised = self.raised(lifter)
-        assert [self.holds(lifter.path), *raised].count(True) + len(raised) == 1
+        ended = self.holds(lifter.path)
+        assert len(raised) + ended == 1, f"ended: {ended}, raised: {raised}"
         return Raises(raised[0]) if raised else Returned(self.object(result))
 
 
@@ -322,10 +323,10 @@ NUMERALS = st.builds(
         st.sampled_from(["", "", " ", "\x85", "\u3000 ", "_", "\x00", "\ud800"]),
     ),
 )
-SIZES = (0, 1, 2, 3, 5, 6, 8, 11, 16, 17, 24, 32, 40)
+SIZES = (0, 1, 3, 5, 8, 16, 40)
 
 
-@MANY
+@settings(max_examples=120, deadline=None)
 @given(NUMERALS | st.text(ODD_CHARACTERS, max_size=40), st.sampled_from(SIZES))
 def test_int_of_long_texts(text: str, size: int) -> None:
     """The term is right on texts that are almost numerals, up to forty characters long."""
@@ -850,9 +851,11 @@ def text_and_bytes(s: str) -> bool:
 
 
 def contained_in_text(s: str) -> tuple[bool, ...]:
+    if not s:
+        return ()
     return (
-        s[:1] in "0123456789abcdef",
-        s[:1] not in "xyz",
+        s[0] in "0123456789abcdef",
+        s[0] not in "xyz",
         "a" in "cab",
         "ca" in "cab",
         "cb" in "cab",

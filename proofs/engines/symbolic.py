@@ -96,13 +96,12 @@ def analyze(claim: ContractClaim, seconds: float) -> Sequence[Any]:
 
 def called_with(claim: Claim, message: str) -> dict[str, Any] | None:
     """The inputs that a message of CrossHair names; None if it names none that can be read."""
-    found = re.search(
-        r"when calling (\w+)\((.*)\)(?: \(which (?:returns|raises) .*\))?$", message, re.S
-    )
+    suffix = r"(?: \(which (?:returns|raises) .*\))?$"
+    found = re.search(rf"when calling \w+\((.*?)\){suffix}", message, re.DOTALL)
     if found is None:
         return None
     try:
-        call = ast.parse(f"f({found[2]})", mode="eval").body
+        call = ast.parse(f"f({found[1]})", mode="eval").body
         assert isinstance(call, ast.Call)
         names = vars(verified)
         values = [eval(ast.unparse(argument), dict(names)) for argument in call.args]

@@ -1,0 +1,60 @@
+"""Code and claims that are wrong on purpose, each in its own way."""
+
+import time
+
+from proofs.claim import FunctionClaim
+from proofs.verdict import Verdict
+from verified import traceparent
+
+
+def half(number: int) -> int:
+    return number >> 1
+
+
+def doubled_half_is_the_number(number: int) -> bool:
+    return half(number) * 2 == number
+
+
+def anything_goes(number: int) -> bool:
+    return half(number) == half(number)
+
+
+def never_applies(header: str) -> bool:
+    return traceparent.parse(header) is None or True
+
+
+def loops(number: int) -> bool:
+    while True:
+        time.sleep(0.01)
+
+
+def exits(number: int) -> bool:
+    import os
+
+    os._exit(3)
+
+
+def first_word(text: str) -> str:
+    return text.split()[0]
+
+
+def a_word_is_no_longer_than_its_text(text: str) -> bool:
+    return len(first_word(text)) <= len(text)
+
+
+def faulty(
+    function: object,
+    subject: object = half,
+    required: Verdict = Verdict.BOUNDED,
+    engines: tuple[str, ...] = ("smt", "fuzz"),
+) -> FunctionClaim:
+    """A claim out of a function of this module, outside of the registry."""
+    return FunctionClaim(
+        function,  # type: ignore[arg-type]
+        "A claim that is wrong on purpose",
+        (),
+        required,
+        engines,
+        (subject,),  # type: ignore[arg-type]
+        None,
+    )

@@ -1,0 +1,52 @@
+"""A claim that hangs or dies is one claim, not the run."""
+
+import pytest
+
+from proofs import runner
+from proofs.claim import Claim, claim_of
+from proofs.engines import Options
+from proofs.prover import Result
+from proofs.verdict import Verdict
+
+from . import faulty
+
+GOOD = claim_of("traceparent.name_is_lowercase")
+
+
+class Elsewhere:
+    """Claims of ``faulty``, which a worker finds by name as it finds its own."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, id: str, options: Options, engines: object) -> Result:
+        claim = GOOD if id == GOOD.id else faulty.faulty(getattr(faulty, self.name))
+        return runner.prove(claim, options, ["fuzz"] if claim is not GOOD else None)
+
+
+def results(monkeypatch: pytest.MonkeyPatch, name: str) -> dict[str, Result]:
+    monkeypatch.setattr(runner, "_prove", Elsewhere(name))
+    claims: list[Claim] = [faulty.faulty(getattr(faulty, name)), GOOD]
+    monkeypatch.setattr(runner, "_limit", lambda options: 8.0)
+    return {r.id: r for r in runner.run(claims, Options(timeout=2), jobs=2)}
+
+
+def test_a_claim_that_never_ends_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = results(monkeypatch, "loops")
+    assert found["faulty.loops"].verdict is Verdict.UNKNOWN
+    assert found["faulty.loops"].reason == "stopped after 8 s"
+    assert found[GOOD.id].passed
+
+
+def test_a_claim_that_kills_its_process_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = results(monkeypatch, "exits")
+    assert found["faulty.exits"].verdict is Verdict.ERROR
+    assert "died" in str(found["faulty.exits"].reason)
+    assert found[GOOD.id].passed
+
+
+def test_every_claim_gets_one_result() -> None:
+    claims = [claim_of("traceparent.name_is_lowercase"), claim_of("trace_flags.flags_are_bits")]
+    found = list(runner.run(claims, Options(), jobs=2))
+    assert sorted(r.id for r in found) == sorted(c.id for c in claims)
+    assert all(r.passed for r in found)
