@@ -77,7 +77,7 @@ def prove(claim: Claim, options: Options, engines: Sequence[str] | None = None) 
     counterexample = finding.inputs if verdict <= Verdict.REFUTED and finding else None
     replay = claim.fails_on(counterexample) if counterexample is not None else None
     witness = bites = None
-    if verdict.conclusive:
+    if verdict.conclusive and verdict >= claim.required:
         inputs = fuzz.sample(claim, CONCRETE, options.seed)
         witness = next((i for i in inputs if claim.fails_on(i) is None), None)
         if witness is None:
@@ -121,17 +121,30 @@ def failed(claim: Claim, verdict: Verdict, reason: str, seconds: float | None = 
 
 
 def _ask(claim: Claim, options: Options, names: Sequence[str]) -> list[Finding]:
+    """Ask the engines, until one refutes the claim.
+
+    Fuzzing comes first, since what it refutes needs no proof, and once more with many
+    more inputs if no other engine came to an end.
+    """
     findings: list[Finding] = []
-    for name in sorted(names, key="fuzz".__eq__):
-        settled = any(f.verdict >= Verdict.EXHAUSTED or f.inputs is not None for f in findings)
-        more = 1 if settled or name != "fuzz" else SEARCHING if findings else ALONE
-        spend = replace(options, examples=options.examples * more)
-        try:
-            findings.append(ENGINES[name](claim, spend))
-        except Exception as error:
-            reason = f"the engine failed: {type(error).__name__}: {error}"
-            findings.append(Finding(name, Verdict.ERROR, reason=reason[:500]))
+    others = [name for name in names if name != fuzz.NAME]
+    if fuzz.NAME in names:
+        findings.append(_one(fuzz.NAME, claim, options, 1 if others else ALONE))
+    for name in others:
+        if not any(f.verdict is Verdict.REFUTED for f in findings):
+            findings.append(_one(name, claim, options))
+    settled = any(f.verdict >= Verdict.EXHAUSTED or f.inputs is not None for f in findings)
+    if fuzz.NAME in names and others and not settled:
+        findings[0] = _one(fuzz.NAME, claim, options, SEARCHING)
     return findings
+
+
+def _one(name: str, claim: Claim, options: Options, more: int = 1) -> Finding:
+    try:
+        return ENGINES[name](claim, replace(options, examples=options.examples * more))
+    except Exception as error:
+        reason = f"the engine failed: {type(error).__name__}: {error}"
+        return Finding(name, Verdict.ERROR, reason=reason[:500])
 
 
 def _weigh(findings: Sequence[Finding]) -> tuple[Verdict, Finding | None, str | None]:

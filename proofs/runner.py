@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, TimeoutError, wait
 from functools import lru_cache
+from multiprocessing import connection
 from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
@@ -31,6 +33,20 @@ def _prove(id: str, options: Options, engines: Sequence[str] | None) -> Result:
     return prove(_claims()[id], options, engines)
 
 
+def _end_with_the_caller() -> None:
+    """Let a worker end when the process that started it has, however that came about."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    sentinel = parent.sentinel
+
+    def watch() -> None:
+        connection.wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def run(
     claims: Sequence[Claim],
     options: Options,
@@ -46,7 +62,9 @@ def run(
     before = os.environ.get("VERIFIED_CONTRACTS")
     os.environ["VERIFIED_CONTRACTS"] = "0"
     context: Any = multiprocessing.get_context("spawn")
-    pool: Any = ProcessPool(max_workers=jobs, context=context)
+    pool: Any = ProcessPool(
+        max_workers=jobs, initializer=_end_with_the_caller, context=context
+    )
     try:
         pending: dict[Future[Result], Claim] = {
             pool.schedule(_prove, args=(claim.id, options, engines), timeout=_limit(options)): claim

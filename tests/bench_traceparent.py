@@ -26,7 +26,6 @@ CONTEXT = parse(HEADER)
 propagator = TraceContextTextMapPropagator()
 
 
-
 def without_decorators() -> Any:
     """``parse`` of the same source in which no contract was ever written."""
     tree = ast.parse(sources.module("verified.traceparent").text)

@@ -131,6 +131,21 @@ def test_an_interrupted_run_leaves_a_report_that_says_so(tmp_path: Path) -> None
     assert 0 < len(found["claims"]) < 81
 
 
+def test_workers_end_with_a_caller_that_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "verified", "prove", "--jobs", "2"],
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.kill()
+        # The workers hold the pipe too: it ends only when the last of them has.
+        assert b"claims hold" not in process.stdout.read()
+    assert process.returncode == -signal.SIGKILL
+
+
 def test_the_matcher_reads_words_and_operators() -> None:
     wanted = command.matcher("(traceparent or ids) and not contract")
     assert wanted("traceparent.round_trip")

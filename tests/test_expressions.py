@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from proofs.expressions import NotRegular, full_match, prefix_match
 from proofs.languages import LAST_CODE_POINT
 
-ODD = "aAbBkKsSzZ019_- \n\r\t\x00\x1c\x85\xa0\u0130\u0131\u017f\u212a\u0660\u03c3\u03c2\xb5\xe9\xc9\ud800\U0010ffff"
+ODD = (
+    "aAbBkKsSzZ019_- \n\r\t\x00\x1c\x85\xa0\u0130\u0131\u017f\u212a"
+    "\u0660\u03c3\u03c2\xb5\xe9\xc9\ud800\U0010ffff"
+)
 """Characters at which one of the classes, or a case without a match of its own, turns."""
 
 
@@ -69,7 +72,6 @@ PATTERNS: list[tuple[str, int]] = [
     ("[^\\n]", 0),
     ("[\\d_]", 0),
     ("[^\\d]", 0),
-    ("[\\D]", 0),
     ("[^\\W_]", 0),
     ("[\\s\\S]", 0),
     ("\\d", 0),
@@ -141,7 +143,20 @@ def compiled(pattern: str, flags: int) -> re.Pattern[str]:
 
 SHORT = ["".join(t) for n in range(4) for t in itertools.product("ab\n", repeat=n)]
 SINGLE = [*ODD, *(a + b for a, b in itertools.product("akK\u212aS\u017f\n0\u0660", repeat=2))]
-FIXED = [*SHORT, *SINGLE, "ab-f", "00-a", "0a-f00", "aab", "abab", "aaab", "abaab", "\n\n", "ab c", ".*"]
+FIXED = [
+    *SHORT,
+    *SINGLE,
+    "ab-f",
+    "00-a",
+    "0a-f00",
+    "aab",
+    "abab",
+    "aaab",
+    "abaab",
+    "\n\n",
+    "ab c",
+    ".*",
+]
 
 
 @pytest.mark.parametrize(("pattern", "flags"), PATTERNS)
@@ -184,7 +199,9 @@ ENDS = st.sampled_from(["", "", "", "$", "\\Z"])
 
 def composed(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     groups = inner.map(lambda p: f"(?:{p})") | inner.map(lambda p: f"({p})")
-    repeats = st.sampled_from(["*", "+", "?", "{2}", "{1,2}", "{,2}", "{2,}", "*?", "+?", "{1,3}?", "??"])
+    repeats = st.sampled_from(
+        ["*", "+", "?", "{2}", "{1,2}", "{,2}", "{2,}", "*?", "+?", "{1,3}?", "??"]
+    )
     return st.one_of(
         st.lists(groups, min_size=2, max_size=3).map("".join),
         st.lists(inner, min_size=2, max_size=3).map(lambda parts: f"(?:{'|'.join(parts)})"),
@@ -200,7 +217,7 @@ FLAGS = st.sampled_from([0, 0, re.DOTALL, re.IGNORECASE, re.ASCII, re.IGNORECASE
 GENERATED = st.text("ab\nkK1 ", max_size=6) | st.text(ODD, max_size=4)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(EXPRESSIONS, FLAGS, st.lists(GENERATED, min_size=5, max_size=5))
 def test_generated_patterns(pattern: str, flags: int, texts: list[str]) -> None:
     """Patterns of all constructs together match what their languages have."""
@@ -277,4 +294,4 @@ def test_beginnings(pattern: str) -> None:
 def test_patterns_over_bytes() -> None:
     """A pattern over bytes has no language of texts."""
     with pytest.raises(NotRegular):
-        full_match(re.compile(b"a"))  # type: ignore[arg-type]
+        full_match(re.compile(b"a"))

@@ -52,7 +52,7 @@ def language(term: Term) -> Language:
     match term.kind:
         case "chars":
             ranges = [(ord(c), ord(c) if c != "c" else LAST_CODE_POINT) for c in term.letters]
-            return languages.chars(ranges + [(0, ord("a") - 1)] if "c" in term.letters else ranges)
+            return languages.chars([*ranges, *[(0, ord("a") - 1)] * ("c" in term.letters)])
         case "text":
             return languages.text(term.letters)
         case "epsilon":
@@ -291,9 +291,9 @@ def test_ranges_are_normal(ranges: list[tuple[int, int]]) -> None:
     found = CharSet.of(ranges).ranges
     assert all(low <= high for low, high in found)
     assert all(a[1] + 1 < b[0] for a, b in itertools.pairwise(found))
-    assert CharSet.of((c, c) for low, high in found[:1] for c in range(low, min(high, low + 9))) == (
-        CharSet.of((low, min(high, low + 9) - 1) for low, high in found[:1])
-    )
+    assert CharSet.of(
+        (c, c) for low, high in found[:1] for c in range(low, min(high, low + 9))
+    ) == (CharSet.of((low, min(high, low + 9) - 1) for low, high in found[:1]))
 
 
 def test_every_code_point_is_a_character() -> None:

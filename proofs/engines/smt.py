@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import z3
@@ -27,6 +28,9 @@ from .fuzz import sample
 
 NAME = "smt"
 
+SHRINKING = 5.0
+"""Seconds that go into making a counterexample smaller."""
+
 
 @dataclass
 class Lifted:
@@ -42,8 +46,8 @@ class Lifted:
         return "; ".join(s.bound for s in self.symbols.values() if s.bound) or None
 
 
-def lift(claim: Claim) -> Lifted:
-    """Lift a claim.
+def lift(claim: Claim, timeout: float) -> Lifted:
+    """Lift a claim, asking the solver at most so many seconds about each branch.
 
     :raises Refused: if the code is outside of the subset, or an input has no symbol.
     """
@@ -52,7 +56,7 @@ def lift(claim: Claim) -> Lifted:
     except KeyError as error:
         raise Refused(f"inputs of the type {error} have no symbol") from None
     known = both(*(s.known for s in inputs.values()))
-    lifter = Lifter(known)
+    lifter = Lifter(known, timeout)
     holds = claim.lift(lifter, {name: s.value for name, s in inputs.items()})
     failing = both(lifter.path, negation(holds))
     violated = either(failing, *(raised.guard for raised in lifter.raised))
@@ -67,7 +71,7 @@ def run(claim: Claim, options: Options) -> Finding:
         return Finding(NAME, verdict, time.perf_counter() - start, **more)
 
     try:
-        lifted = lift(claim)
+        lifted = lift(claim, options.timeout / 10)
     except Refused as refusal:
         return finding(Verdict.UNKNOWN, reason=f"not in the subset: {refusal}")
     except SourceMismatch as mismatch:
@@ -81,7 +85,7 @@ def run(claim: Claim, options: Options) -> Finding:
         if claim.fails_on(inputs) is None:
             reason = "the counterexample does not fail on the real code"
             return finding(Verdict.ERROR, inputs=inputs, reason=reason)
-        return finding(Verdict.REFUTED, inputs=inputs)
+        return finding(Verdict.REFUTED, inputs=_plainer(claim, inputs))
     if answer != z3.unsat:
         return finding(Verdict.UNKNOWN, reason=f"the solver gave up: {solver.reason_unknown()}")
     compared, difference = disagreement(claim, lifted, options)
@@ -94,19 +98,34 @@ def run(claim: Claim, options: Options) -> Finding:
 
 
 def _counterexample(lifted: Lifted, solver: z3.Solver) -> dict[str, Any]:
+    """The inputs of a model, after making it smaller for as long as ``SHRINKING`` allows."""
     model = solver.model()
-    for symbol in lifted.symbols.values():
-        for condition in symbol.smaller:
-            if z3.is_true(model.eval(condition, model_completion=True)):
-                solver.add(condition)
-                continue
-            solver.push()
+    end = time.perf_counter() + SHRINKING
+    for condition in chain.from_iterable(s.smaller for s in lifted.symbols.values()):
+        if time.perf_counter() > end:
+            break
+        if z3.is_true(model.eval(condition, model_completion=True)):
             solver.add(condition)
-            if solver.check() == z3.sat:
-                model = solver.model()
-            else:
-                solver.pop()
+            continue
+        solver.push()
+        solver.set("timeout", 1000)
+        solver.add(condition)
+        if solver.check() == z3.sat:
+            model = solver.model()
+        else:
+            solver.pop()
     return _read(lifted, lambda term: model.eval(term, model_completion=True))
+
+
+def _plainer(claim: Claim, inputs: dict[str, Any]) -> dict[str, Any]:
+    """The counterexample with each character of its texts a "0", where that is one too."""
+    for name, value in inputs.items():
+        if isinstance(value, str):
+            for i in range(min(len(value), 100)):
+                tried = inputs | {name: inputs[name][:i] + "0" + inputs[name][i + 1 :]}
+                if claim.fails_on(tried) is not None:
+                    inputs = tried
+    return inputs
 
 
 def _read(lifted: Lifted, evaluate: symbols.Evaluate) -> dict[str, Any]:

@@ -94,8 +94,10 @@ class Frame:
 class Lifter:
     """Walks functions over symbolic inputs, of which ``known`` is what is assumed."""
 
-    def __init__(self, known: z3.BoolRef = TRUE) -> None:
+    def __init__(self, known: z3.BoolRef = TRUE, timeout: float = 3.0) -> None:
         self.solver = z3.Solver()
+        # A branch of which the solver cannot say in time that nothing reaches it is walked.
+        self.solver.set("timeout", max(1, int(1000 * timeout)))
         self.solver.add(known)
         self.path: z3.BoolRef = TRUE
         self.raised: list[Raised] = []
