@@ -16,6 +16,9 @@ from typing import Any
 from . import languages
 from .languages import ANY_CHARACTER, ANYTHING, EPSILON, LAST_CODE_POINT, Chars, CharSet, Language
 
+TYPE_FLAGS = re.ASCII | re.LOCALE | re.UNICODE
+ASSERTIONS = (op.AT, op.ASSERT, op.ASSERT_NOT)
+
 
 class NotRegular(Exception):
     """A construct of a pattern that these languages do not have."""
@@ -56,10 +59,13 @@ def _item(code: Any, argument: Any, flags: int, rest: Language) -> Language:
         return languages.union([_sequence(list(branch), flags, rest) for branch in branches])
     if code is op.SUBPATTERN:
         _, added, removed, items = argument
+        if added & TYPE_FLAGS:
+            flags &= ~TYPE_FLAGS
         return _sequence(list(items), (flags | added) & ~removed, rest)
     if code in (op.MAX_REPEAT, op.MIN_REPEAT):
         least, most, items = argument
-        if any(inner in (op.AT, op.ASSERT, op.ASSERT_NOT) for inner in _codes(items)):
+        # By identity: these constants are equal to others that have the same number.
+        if any(inner is code for inner in _codes(items) for code in ASSERTIONS):
             raise NotRegular("an assertion inside a repetition")
         repeated = _sequence(list(items), flags, EPSILON)
         return languages.repeat(repeated, least, None if most is op.MAXREPEAT else most) + rest

@@ -62,9 +62,7 @@ def run(
     before = os.environ.get("VERIFIED_CONTRACTS")
     os.environ["VERIFIED_CONTRACTS"] = "0"
     context: Any = multiprocessing.get_context("spawn")
-    pool: Any = ProcessPool(
-        max_workers=jobs, initializer=_end_with_the_caller, context=context
-    )
+    pool: Any = ProcessPool(max_workers=jobs, initializer=_end_with_the_caller, context=context)
     try:
         pending: dict[Future[Result], Claim] = {
             pool.schedule(_prove, args=(claim.id, options, engines), timeout=_limit(options)): claim

@@ -111,6 +111,7 @@ def definition(function: Callable[..., Any]) -> ast.FunctionDef:
     inner = innermost(function)
     source = module(inner.__module__)
     name = inner.__qualname__
-    if source.codes.get(name) != inner.__code__:
+    found = source.definitions.get(name)
+    if found is None or source.codes.get(name) != inner.__code__:
         raise SourceMismatch(f"{inner.__module__}.{name} does not run what {source.path} says")
-    return source.definitions[name]
+    return found

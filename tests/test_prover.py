@@ -66,7 +66,7 @@ def test_an_engine_that_contradicts_a_proof_is_an_error(monkeypatch: pytest.Monk
     def proves(claim: object, options: Options) -> Finding:
         return Finding("language", Verdict.PROVED, 0.0)
 
-    monkeypatch.setitem(ENGINES, "language", proves)  # type: ignore[arg-type]
+    monkeypatch.setitem(ENGINES, "language", proves)
     claim = a_claim(faulty.doubled_half_is_the_number, engines=("language", "smt"))
     result = prove(claim, OPTIONS)
     assert result.verdict is Verdict.ERROR
@@ -96,7 +96,7 @@ def test_an_engine_that_raises_is_an_error(monkeypatch: pytest.MonkeyPatch) -> N
     def broken(claim: object, options: Options) -> Finding:
         raise RuntimeError("no solver today")
 
-    monkeypatch.setitem(ENGINES, "smt", broken)  # type: ignore[arg-type]
+    monkeypatch.setitem(ENGINES, "smt", broken)
     result = prove(claim_of("traceparent.name_is_lowercase"), OPTIONS)
     assert result.verdict is Verdict.ERROR
     assert "no solver today" in str(result.reason)

@@ -5,7 +5,7 @@ import pytest
 from proofs import runner
 from proofs.claim import Claim, claim_of
 from proofs.engines import Options
-from proofs.prover import Result
+from proofs.prover import Result, prove
 from proofs.verdict import Verdict
 
 from . import faulty
@@ -21,7 +21,7 @@ class Elsewhere:
 
     def __call__(self, id: str, options: Options, engines: object) -> Result:
         claim = GOOD if id == GOOD.id else faulty.faulty(getattr(faulty, self.name))
-        return runner.prove(claim, options, ["fuzz"] if claim is not GOOD else None)
+        return prove(claim, options, ["fuzz"] if claim is not GOOD else None)
 
 
 def results(monkeypatch: pytest.MonkeyPatch, name: str) -> dict[str, Result]:

@@ -34,8 +34,8 @@ def crosshair(function: object) -> list[str]:
     options = AnalysisOptionSet(
         analysis_kind=[AnalysisKind.icontract], report_all=True, per_condition_timeout=1.0
     )
-    checks: Iterable[object] = analyze_function(function, options)  # type: ignore[arg-type]
-    return [message.state.name for message in run_checkables(checks)]  # type: ignore[arg-type]
+    checks: Iterable[object] = analyze_function(function, options)
+    return [message.state.name for message in run_checkables(checks)]
 
 
 @icontract.require(lambda x: x > 0)
@@ -53,7 +53,7 @@ def test_crosshair_confirms_a_function_that_promises_nothing() -> None:
 
 def test_what_it_confirms_then_has_no_source_and_is_not_asked_for() -> None:
     (check,) = analyze_function(only_a_precondition)
-    (made_up,) = check.conditions.post  # type: ignore[attr-defined]
+    (made_up,) = check.conditions.post
     assert made_up.expr_source == ""
     assert FIELDS.id in {claim.id for claim in every_contract()}
     assert all(claim.condition.body for claim in every_contract())

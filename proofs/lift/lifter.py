@@ -19,6 +19,7 @@ import builtins
 import inspect
 import sys
 import types
+from collections import _tuplegetter  # type: ignore[attr-defined]
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -58,6 +59,11 @@ from .values import (
     unsigned,
 )
 
+NO_PLAIN_CALL = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+DECORATORS = {"ensure", "require", "claim", "property", "classmethod", "staticmethod"}
+"""Decorators, by name, under which a function still does what its own source says."""
+
 
 class Refused(Exception):
     """The code has a construct that is not modelled; says which and where."""
@@ -88,6 +94,8 @@ class Frame:
     globals: dict[str, Any]
     path: str
     variables: dict[str, Value]
+    locals: frozenset[str] = frozenset()
+    ended: bool = False
     returned: list[tuple[z3.BoolRef, Value]] = field(default_factory=list)
 
 
@@ -139,7 +147,13 @@ class Lifter:
             if not self.possible(condition):
                 continue
             self.path = entered = both(before, condition)
-            value = evaluate()
+            try:
+                value = evaluate()
+            except Refused:
+                # Whether this case is reached; the others are walked in any case.
+                if self.possible(TRUE):
+                    raise
+                self.path, value = FALSE, Undefined()
             unchanged = self.path is entered
             whole = whole and unchanged
             results.append((condition if unchanged else self.path, value))
@@ -168,8 +182,16 @@ class Lifter:
         """Call a Python function whose source is to be lifted."""
         inner = sources.innermost(function)
         node = sources.definition(inner)
+        if inner.__code__.co_flags & NO_PLAIN_CALL:
+            path = sources.module(inner.__module__).path
+            raise Refused(f"{path}:{node.lineno}: a generator or coroutine")
+        for decorator in node.decorator_list:
+            named = decorator.func if isinstance(decorator, ast.Call) else decorator
+            if not isinstance(named, ast.Name) or named.id not in DECORATORS:
+                raise self.refuse(f"{inner.__qualname__} is decorated")
         variables = self._bind(inner, node, arguments, keywords)
-        frame = Frame(inner.__globals__, sources.module(inner.__module__).path, variables)
+        names = frozenset(inner.__code__.co_varnames + inner.__code__.co_cellvars)
+        frame = Frame(inner.__globals__, sources.module(inner.__module__).path, variables, names)
         if inner.__closure__:
             for name, cell in zip(inner.__code__.co_freevars, inner.__closure__, strict=True):
                 frame.variables.setdefault(name, literal(cell.cell_contents))
@@ -177,15 +199,23 @@ class Lifter:
             raise self.refuse(f"recursion through {inner.__qualname__}")
         outer, line, before, cuts = self.frame, self.line, self.path, self._cuts
         self.frame, self._depth = frame, self._depth + 1
+        start = len(self.raised)
         try:
             self.block(node.body)
             if not z3.is_false(self.path):
                 frame.returned.append((self.path, NONE))
         finally:
             self.frame, self.line, self._depth = outer, line, self._depth - 1
+        frame.ended = True
+        self._raised_from_call(start)
         ended = [guard for guard, _ in frame.returned]
         self.path = before if self._cuts == cuts else either(*ended)
         return merge(frame.returned)
+
+    def _raised_from_call(self, start: int) -> None:
+        """Let what a call raised leave this frame, in which nothing has changed since."""
+        for raised in self.raised[start:]:
+            raised.variables = dict(self.frame.variables)
 
     def _bind(
         self,
@@ -224,9 +254,12 @@ class Lifter:
             if z3.is_false(self.path):
                 return
             self.line = statement.lineno
+            entered = self.path
             try:
                 self.statement(statement)
             except Refused:
+                if isinstance(statement, ast.If | ast.While | ast.Try):
+                    self.path = entered
                 if self.possible(TRUE):
                     raise
                 self.path = FALSE
@@ -279,9 +312,19 @@ class Lifter:
             case ast.Attribute(ast.Name(name), attribute) if self._under_construction(name):
                 instance = self.frame.variables[name]
                 assert isinstance(instance, Instance)
-                instance.attributes[attribute] = value
+                stands = inspect.getattr_static(instance.cls, attribute, None)
+                plain = inspect.getattr_static(instance.cls, "__setattr__") is object.__setattr__
+                slot = isinstance(stands, types.MemberDescriptorType)
+                if not plain or not (slot or not hasattr(type(stands), "__set__")):
+                    raise self.refuse(f"an assignment to {ast.unparse(target)}")
+                instance.attributes[self._attribute_name(attribute)] = value
             case _:
                 raise self.refuse(f"an assignment to {ast.unparse(target)}")
+
+    def _attribute_name(self, name: str) -> str:
+        if name.startswith("__") and not name.endswith("__"):
+            raise self.refuse(f"the private name {name}")
+        return name
 
     def _under_construction(self, name: str) -> bool:
         """Whether a name is the object that ``__init__``, as it runs without a branch, makes."""
@@ -357,7 +400,7 @@ class Lifter:
         named = node.func if isinstance(node, ast.Call) else node
         value = self.evaluate(named)
         found = value.object if isinstance(value, Const) else None
-        if isinstance(found, type) and issubclass(found, BaseException):
+        if isinstance(found, type) and issubclass(found, BaseException) and _is_simple(found):
             return found
         raise self.refuse(f"raise {ast.unparse(node)}")
 
@@ -367,6 +410,7 @@ class Lifter:
         ends = [(self.path, self.frame.variables)] if not z3.is_false(self.path) else []
         caught, self.raised[start:] = self.raised[start:], []
         for raised in caught:
+            self.path = raised.guard
             handler = next((h for h in handlers if self.catches(h, raised.type)), None)
             if handler is None:
                 self.raised.append(raised)
@@ -428,7 +472,7 @@ class Lifter:
             case ast.JoinedStr(values):
                 return self.joined([self.formatted(part) for part in values])
             case ast.Lambda():
-                return Closure(node, self.frame.globals, self.frame.path, self.frame.variables)
+                return Closure(node, self.frame)
             case ast.Call(function, arguments, keywords):
                 return self.called(function, arguments, keywords)
         raise self.refuse(f"the expression {ast.unparse(node)}")
@@ -441,6 +485,8 @@ class Lifter:
                 if isinstance(alternative, Undefined) and self.possible(guard):
                     raise self.refuse(f"the variable {name}, which may have no value here")
             return value
+        if name in self.frame.locals:
+            raise self.refuse(f"the variable {name}, which may have no value here")
         if name in self.frame.globals:
             return literal(self.frame.globals[name])
         if hasattr(builtins, name):
@@ -452,14 +498,21 @@ class Lifter:
             if value.object is None:
                 self.raise_when(TRUE, AttributeError)
                 return Undefined()
+            name = self._attribute_name(name)
+            if value == models.MATCH or not hasattr(value.object, name):
+                raise self.refuse(f"the attribute {name} of {describe(value)}")
             found = getattr(value.object, name)
             if isinstance(found, types.MethodType) and self.liftable(found.__func__):
-                return Method(value, found.__func__)
+                return Method(literal(found.__self__), found.__func__)
             return literal(found)
         if isinstance(value, Tuple) and name in getattr(value.cls, "_fields", ()):
-            return value.items[value.cls._fields.index(name)]  # type: ignore[attr-defined]
+            where = value.cls._fields.index(name)  # type: ignore[attr-defined]
+            getter = inspect.getattr_static(value.cls, name)
+            if type(getter) is _tuplegetter and where < len(value.items):
+                item: Value = value.items[where]
+                return item
         if isinstance(value, Instance) and name in value.attributes:
-            return value.attributes[name]
+            return value.attributes[self._attribute_name(name)]
         if isinstance(value, Int | Tuple | Instance | Str):
             cls = value.kind if isinstance(value, Str) else value.cls
             found = inspect.getattr_static(cls, name, None)
@@ -467,9 +520,11 @@ class Lifter:
                 return self.call(found, [value], {})
             if isinstance(found, classmethod):
                 return Method(Const(cls), found)
-            if callable(found):
+            if isinstance(found, staticmethod):
+                return literal(found.__func__)
+            if isinstance(found, types.FunctionType | types.MethodDescriptorType):
                 return Method(value, found)
-            if found is not None and not isinstance(found, types.GetSetDescriptorType):
+            if found is not None and not hasattr(type(found), "__get__"):
                 return literal(found)
         raise self.refuse(f"the attribute {name} of {describe(value)}")
 
@@ -548,6 +603,8 @@ class Lifter:
     def identical(self, left: Value, right: Value) -> z3.BoolRef:
         for value, other in ((left, right), (right, left)):
             if isinstance(value, Const):
+                if value == models.MATCH == other:
+                    raise self.refuse("a comparison of matches")
                 # No symbolic value is an object of which the code has a name.
                 return z3.BoolVal(isinstance(other, Const) and other.object is value.object)
         if isinstance(left, Bool) and isinstance(right, Bool):
@@ -575,7 +632,11 @@ class Lifter:
             case (Opaque(a, empty), Tuple(())) | (Tuple(()), Opaque(a, empty)):
                 return a == empty
             case (Const(a), Const(b)):
+                if left == models.MATCH == right:
+                    raise self.refuse("a comparison of matches")
                 return z3.BoolVal(bool(a == b))
+            case (Const(of), _) | (_, Const(of)) if not _compares_by_identity(of):
+                raise self.refuse(f"{describe(left)} == {describe(right)}")
             case (Opaque(), Tuple()) | (Tuple(), Opaque()):
                 raise self.refuse(f"{describe(left)} == {describe(right)}")
         comparable = Int | Bool | Str | Tuple | Opaque | Const
@@ -602,7 +663,7 @@ class Lifter:
             return either(*(self.equal(member, item) for item in container.items))
         if isinstance(container, Const) and isinstance(container.object, frozenset | set):
             return either(*(self.equal(member, literal(item)) for item in container.object))
-        if isinstance(container, Str) and isinstance(member, Str):
+        if isinstance(container, Str) and isinstance(member, Str) and member.kind is container.kind:
             length = container.length.constant
             size = self.fixed(member.length)
             if length is not None and size is not None:
@@ -629,13 +690,20 @@ class Lifter:
                 return Bool(both(left.term, right.term))
             if isinstance(operator, ast.BitOr):
                 return Bool(either(left.term, right.term))
+            if isinstance(operator, ast.BitXor):
+                return Bool(z3.Xor(left.term, right.term))
         if isinstance(left, Int | Bool) and isinstance(right, Int | Bool):
             return models.arithmetic(self, operator, as_int(left), as_int(right))
         if isinstance(operator, ast.Add) and isinstance(left, Str) and isinstance(right, Str):
             return self.joined([left, right])
         if isinstance(operator, ast.Add) and isinstance(left, Tuple) and isinstance(right, Tuple):
             return Tuple(left.items + right.items)
-        if left == NONE or right == NONE:
+        plain = Int | Bool | Tuple | Str
+        formats = isinstance(left, Str) and isinstance(operator, ast.Mod)
+        if not formats and (
+            (left == NONE and (right == NONE or isinstance(right, plain)))
+            or (right == NONE and isinstance(left, plain))
+        ):
             self.raise_when(TRUE, TypeError)
             return Undefined()
         raise self.refuse(f"{describe(left)} {type(operator).__name__} {describe(right)}")
@@ -710,7 +778,7 @@ class Lifter:
         if not isinstance(value, Str):
             raise self.refuse(f"an item of {describe(value)}")
         if where < 0:
-            return self.of_fixed_length(value, lambda s: self.item(s, where + len(s.codes)))
+            return self.of_fixed_length(value, partial(self._item_from_end, where=where))
         self.raise_when(compare("<=", value.length, number(where)), IndexError)
         if z3.is_false(self.path) or not self.possible(TRUE):
             return Undefined()
@@ -719,6 +787,12 @@ class Lifter:
         if value.kind is bytes:
             return integer(unsigned(value.codes[where]).term, 0, 255)
         return Str(number(1), (value.codes[where],))
+
+    def _item_from_end(self, value: Str, where: int) -> Value:
+        if where + len(value.codes) < 0:
+            self.raise_when(TRUE, IndexError)
+            return Undefined()
+        return self.item(value, where + len(value.codes))
 
     def joined(self, parts: Sequence[Value]) -> Value:
         def append(first: Value, rest: Sequence[Value]) -> Value:
@@ -749,9 +823,9 @@ class Lifter:
                 return literal(value)
             case ast.FormattedValue(value, -1, None):
                 result = self.evaluate(value)
-                if isinstance(result, Int) and result.constant is not None:
+                if isinstance(result, Int) and result.constant is not None and result.cls is int:
                     return string(str(result.constant))
-                if isinstance(result, Str):
+                if isinstance(result, Str) and result.kind is str:
                     return result
             case ast.FormattedValue(value, -1, ast.JoinedStr(parts)):
                 spec = self.joined([self.formatted(part) for part in parts])
@@ -793,6 +867,8 @@ class Lifter:
         if isinstance(callee, Draws):
             return self.draw(callee, arguments)
         if isinstance(callee, Closure):
+            if keywords:
+                raise self.refuse("a call of a lambda with other than its arguments")
             return self.enter(callee, arguments)
         if callee == NONE:
             self.raise_when(TRUE, TypeError)
@@ -812,6 +888,11 @@ class Lifter:
         return self.modelled(target, arguments, keywords)
 
     def construct(self, cls: type, arguments: Sequence[Value], keywords: dict[str, Value]) -> Value:
+        if inspect.getattr_static(cls, "__new__") is not vars(object)["__new__"] or (
+            type(cls) is not type
+            or inspect.getattr_static(cls, "__getattribute__") is not object.__getattribute__
+        ):
+            raise self.refuse(f"making a {cls.__name__}")
         instance = Instance(cls, {})
         outer, self._making = self._making, (id(instance), self.path)
         self.call(cls.__init__, [instance, *arguments], keywords)  # type: ignore[misc]
@@ -830,20 +911,35 @@ class Lifter:
                 return self.over(rest[0], lambda v: use([*chosen, v], rest[1:]))
             names = list(keywords)
             count = len(arguments)
-            return model(self, *chosen[:count], **dict(zip(names, chosen[count:], strict=True)))
+            named = dict(zip(names, chosen[count:], strict=True))
+            try:
+                inspect.signature(model).bind(self, *chosen[:count], **named)
+            except TypeError as error:
+                raise self.refuse(f"a call of {describe(Const(target))}: {error}") from None
+            if named and model is not models.to_bytes:
+                raise self.refuse(f"a call of {describe(Const(target))} with keywords")
+            return model(self, *chosen[:count], **named)
 
         return use([], [*arguments, *keywords.values()])
 
     def enter(self, closure: Closure, arguments: Sequence[Value]) -> Value:
         names = [a.arg for a in closure.node.args.args]
-        if len(names) != len(arguments) or closure.node.args.defaults:
+        taken = closure.node.args
+        others = taken.posonlyargs or taken.vararg or taken.kwonlyargs or taken.kwarg
+        if len(names) != len(arguments) or taken.defaults or others:
             raise self.refuse("a call of a lambda with other than its arguments")
-        variables = closure.variables | dict(zip(names, arguments, strict=True))
-        outer, self.frame = self.frame, Frame(closure.globals, closure.path, variables)
+        made: Frame = closure.frame
+        if made.ended:
+            raise self.refuse("a call of a lambda after the function that made it has ended")
+        variables = made.variables | dict(zip(names, arguments, strict=True))
+        outer, start = self.frame, len(self.raised)
+        self.frame = Frame(made.globals, made.path, variables, made.locals | set(names))
         try:
             return self.evaluate(closure.node.body)
         finally:
+            self.frame.ended = True
             self.frame = outer
+            self._raised_from_call(start)
 
     def draw(self, source: Draws, arguments: Sequence[Value]) -> Value:
         bits = arguments[0] if len(arguments) == 1 else None
@@ -853,6 +949,17 @@ class Lifter:
         term = z3.BitVec(f"{source.name}!{len(self.drawn)}", count)
         self.drawn.append(Drawn(self.path, term, self._loops > 0))
         return unsigned(term)
+
+
+def _is_simple(exception: type[BaseException]) -> bool:
+    """Whether making the exception cannot itself fail, whatever it is given."""
+    made = [inspect.getattr_static(exception, name) for name in ("__init__", "__new__")]
+    own = any(isinstance(each, types.FunctionType | staticmethod) for each in made)
+    return not own and not issubclass(exception, UnicodeError)
+
+
+def _compares_by_identity(of: object) -> bool:
+    return inspect.getattr_static(type(of), "__eq__") is object.__eq__
 
 
 def describe(value: Value) -> str:

@@ -40,6 +40,7 @@ from .values import (
     both,
     code,
     compare,
+    computes_as,
     either,
     integer,
     larger,
@@ -106,10 +107,10 @@ def _bitwise(operation: ast.operator, left: Int, right: Int) -> Int:
 
 def _shifted(lifter: Lifter, to_the_left: bool, left: Int, right: Int) -> Value:
     lifter.raise_when(compare("<", right, number(0)), ValueError)
+    if not lifter.possible(TRUE):
+        return Undefined()
     distance = lifter.fixed(right)
     if distance is None:
-        if not lifter.possible(TRUE):
-            return Undefined()
         raise lifter.refuse("a shift by a number of bits that is not known")
     if to_the_left:
         low, high = left.low << distance, left.high << distance
@@ -352,7 +353,7 @@ def format_number(lifter: Lifter, value: Value, spec: str) -> Value:
     """``format(value, spec)`` of an integer, for ``x`` with or without zero padding."""
     form = re.fullmatch("(?:0([0-9]+))?x", spec)
     if form is None or not isinstance(value, Int | Bool):
-        if value == NONE:
+        if value == NONE and spec:
             lifter.raise_when(TRUE, TypeError)
             return Undefined()
         raise lifter.refuse(f"the format {spec!r} of this value")
@@ -392,13 +393,18 @@ def _hexadecimal(value: Int, digits: int, sign: bool) -> Str:
 def to_bytes(lifter: Lifter, *arguments: Value, **keywords: Value) -> Value:
     """``int.to_bytes(value, length, byteorder, signed=...)``."""
     given = [*arguments, *(keywords[k] for k in ("length", "byteorder") if k in keywords)]
-    if len(given) != 3:
+    if len(given) != 3 or keywords.keys() - {"length", "byteorder", "signed"}:
         raise lifter.refuse("a call of int.to_bytes without a length and an order")
     value, length, order = given
     signed = keywords.get("signed", Bool(FALSE))
     size = lifter.fixed(length) if isinstance(length, Int) else None
     order_name = constant_text(order)
-    if not isinstance(value, Int) or size is None or order_name not in ("big", "little"):
+    if (
+        not isinstance(value, Int)
+        or size is None
+        or size < 0
+        or order_name not in ("big", "little")
+    ):
         raise lifter.refuse("a call of int.to_bytes with a length or order that is not known")
     if not isinstance(signed, Bool):
         raise lifter.refuse("a call of int.to_bytes with signed that is not a bool")
@@ -443,6 +449,9 @@ def from_bytes(lifter: Lifter, data: Value, order: Value | None = None, **keywor
 
 
 def new_int(lifter: Lifter, cls: Value, value: Value) -> Value:
+    made = cls.object if isinstance(cls, Const) else None
+    if not isinstance(made, type) or made is bool or not computes_as(made, int):
+        raise lifter.refuse("int.__new__ of a class that computes in its own way")
     if isinstance(cls, Const) and isinstance(value, Int | Bool):
         whole = as_int(value)
         return Int(whole.term, whole.low, whole.high, cls.object)
@@ -450,6 +459,9 @@ def new_int(lifter: Lifter, cls: Value, value: Value) -> Value:
 
 
 def new_tuple(lifter: Lifter, cls: Value, items: Value) -> Value:
+    made = cls.object if isinstance(cls, Const) else None
+    if not isinstance(made, type) or not computes_as(made, tuple):
+        raise lifter.refuse("tuple.__new__ of a class that computes in its own way")
     if isinstance(cls, Const) and isinstance(items, Tuple):
         return Tuple(items.items, cls.object)
     raise lifter.refuse("tuple.__new__ of what is not a tuple")
@@ -459,7 +471,7 @@ def index(lifter: Lifter, value: Value) -> Value:
     if isinstance(value, Int | Bool):
         whole = as_int(value)
         return Int(whole.term, whole.low, whole.high)
-    if isinstance(value, Str | Tuple | Opaque | Const):
+    if isinstance(value, Str | Tuple | Opaque) or value == NONE:
         lifter.raise_when(TRUE, TypeError)
         return Undefined()
     raise lifter.refuse("operator.index of this value")
@@ -481,6 +493,8 @@ def is_instance(lifter: Lifter, value: Value, classes: Value) -> Value:
     if not all(isinstance(c, Const) for c in named):
         raise lifter.refuse("isinstance with classes that are not known")
     wanted = tuple(c.object for c in named if isinstance(c, Const))
+    if not all(isinstance(c, type) for c in wanted):
+        raise lifter.refuse("isinstance with what is no class")
     match value:
         case Int(cls=cls) | Tuple(cls=cls) | Opaque(cls=cls):
             return Bool(z3.BoolVal(issubclass(cls, wanted)))

@@ -63,6 +63,8 @@ def _bool(name: str) -> Symbol:
 
 def _natural(name: str, bits: int, cls: Any, invalid: Any = None) -> Symbol:
     """An ``int`` of a class, of so many bits; zero stands for ``invalid`` if that is given."""
+    if not v.computes_as(cls, int):
+        raise KeyError(cls)
     term = z3.BitVec(name, bits)
 
     def read(evaluate: Evaluate) -> Any:
@@ -145,6 +147,8 @@ def _trace_state(name: str) -> Symbol:
 
 
 def _span_context(name: str) -> Symbol:
+    if not v.computes_as(SpanContext, tuple):
+        raise KeyError(SpanContext)
     parts = {
         "trace_id": _natural(f"{name}.trace_id", 128, TraceId, TraceId.INVALID),
         "span_id": _natural(f"{name}.span_id", 64, SpanId, SpanId.INVALID),

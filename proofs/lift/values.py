@@ -16,6 +16,8 @@ under its guard, as a ``Choice``.
 from __future__ import annotations
 
 import ast
+import inspect
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -109,12 +111,10 @@ class Method:
 
 @dataclass(frozen=True, eq=False)
 class Closure:
-    """A lambda, with the names that it can see."""
+    """A lambda, with the frame whose names it can see, as they are when it is called."""
 
     node: ast.Lambda
-    globals: dict[str, Any]
-    path: str
-    variables: dict[str, Value]
+    frame: Any
 
 
 @dataclass(frozen=True)
@@ -184,15 +184,34 @@ def string(value: str | bytes) -> Str:
     return Str(number(len(value)), tuple(map(code, codes)), type(value))
 
 
+_BINARY = "add sub mul and or xor lshift rshift floordiv mod truediv pow matmul divmod"
+_OTHER = (
+    "eq ne lt le gt ge neg pos invert bool len int index trunc float format contains getitem "
+    "iter getattribute getattr class instancecheck"
+)
+_OPERATIONS = [
+    *(f"__{form}{name}__" for name in re.split(" ", _BINARY) for form in ("", "r", "i")),
+    *(f"__{name}__" for name in re.split(" ", _OTHER)),
+]
+
+
+def computes_as(cls: type, base: type) -> bool:
+    """Whether a class leaves all operations as they are in the builtin that it extends."""
+    return issubclass(cls, base) and all(
+        inspect.getattr_static(cls, name, None) is inspect.getattr_static(base, name, None)
+        for name in _OPERATIONS
+    )
+
+
 def literal(value: Any) -> Value:
     """The value that a Python object is."""
     if isinstance(value, bool):
         return Bool(z3.BoolVal(value))
-    if isinstance(value, int):
+    if isinstance(value, int) and computes_as(type(value), int):
         return number(int(value), type(value))
     if type(value) in (str, bytes):
         return string(value)
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and computes_as(type(value), tuple):
         return Tuple(tuple(map(literal, value)), type(value))
     return Const(value)
 
