@@ -6,6 +6,7 @@ the command is run.
 """
 
 import sys
+import traceback
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +17,8 @@ def main() -> None:
     beside = Path(__file__).resolve().parent.parent / "proofs"
     name = "verified.proofs" if find_spec("verified.proofs") else "proofs"
     if name == "proofs" and not beside.is_dir():
-        sys.exit("verified: the proofs are not installed here")
+        print("verified: the proofs are not installed here", file=sys.stderr)
+        sys.exit(2)
     try:
         command = import_module(f"{name}.command")
     except ModuleNotFoundError as missing:
@@ -25,6 +27,10 @@ def main() -> None:
             "`pip install 'verified-otlp[prove]'` installs what the command needs",
             file=sys.stderr,
         )
+        sys.exit(2)
+    except Exception:
+        # What cannot even be imported has not been proved, and is no failed claim either.
+        traceback.print_exc()
         sys.exit(2)
     command.main()
 

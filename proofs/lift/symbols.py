@@ -61,20 +61,16 @@ def _bool(name: str) -> Symbol:
     )
 
 
-def _natural(name: str, bits: int, cls: Any, invalid: Any = None) -> Symbol:
-    """An ``int`` of a class, of so many bits; zero stands for ``invalid`` if that is given."""
+def _natural(name: str, bits: int, cls: Any) -> Symbol:
+    """An ``int`` of a class, of so many bits."""
     if not v.computes_as(cls, int):
         raise KeyError(cls)
     term = z3.BitVec(name, bits)
 
-    def read(evaluate: Evaluate) -> Any:
-        number = _unsigned(evaluate(term))
-        return invalid if invalid is not None and number == 0 else cls(number)
-
     return Symbol(
         v.unsigned(term, cls),
         v.TRUE,
-        read,
+        lambda evaluate: int.__new__(cls, _unsigned(evaluate(term))),
         lambda value: [(term, z3.BitVecVal(int(value), bits))],
         [term == 1, *(z3.ULT(term, 1 << n) for n in _halves(bits))],
     )
@@ -150,8 +146,8 @@ def _span_context(name: str) -> Symbol:
     if not v.computes_as(SpanContext, tuple):
         raise KeyError(SpanContext)
     parts = {
-        "trace_id": _natural(f"{name}.trace_id", 128, TraceId, TraceId.INVALID),
-        "span_id": _natural(f"{name}.span_id", 64, SpanId, SpanId.INVALID),
+        "trace_id": _natural(f"{name}.trace_id", 128, TraceId),
+        "span_id": _natural(f"{name}.span_id", 64, SpanId),
         "trace_flags": _natural(f"{name}.trace_flags", 8, TraceFlags),
         "trace_state": _trace_state(f"{name}.trace_state"),
         "is_remote": _bool(f"{name}.is_remote"),
@@ -166,7 +162,9 @@ def _span_context(name: str) -> Symbol:
     return Symbol(
         v.Tuple(tuple(part.value for part in parts.values()), SpanContext),
         v.TRUE,
-        lambda evaluate: SpanContext(*(part.read(evaluate) for part in parts.values())),
+        lambda evaluate: tuple.__new__(
+            SpanContext, [part.read(evaluate) for part in parts.values()]
+        ),
         bind,
         [condition for part in parts.values() for condition in part.smaller],
     )
@@ -233,8 +231,8 @@ _SYMBOLS: dict[Any, Callable[[str], Symbol]] = {
     bytes: lambda name: _text(name, bytes),
     int: _int,
     bool: _bool,
-    TraceId: lambda name: _natural(name, 128, TraceId, TraceId.INVALID),
-    SpanId: lambda name: _natural(name, 64, SpanId, SpanId.INVALID),
+    TraceId: lambda name: _natural(name, 128, TraceId),
+    SpanId: lambda name: _natural(name, 64, SpanId),
     TraceFlags: lambda name: _natural(name, 8, TraceFlags),
     tuple[tuple[str, str], ...]: _trace_state,
     SpanContext: _span_context,
