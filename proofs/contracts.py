@@ -278,7 +278,9 @@ def _fresh_import(contracts: bool, instead: tuple[sources.Module, ...]) -> Mappi
     before = os.environ.get("VERIFIED_CONTRACTS")
     finder = _Instead({module.name: module for module in instead})
     sys.meta_path.insert(0, finder)
-    os.environ["VERIFIED_CONTRACTS"] = "1" if contracts else "0"
+    os.environ.pop("VERIFIED_CONTRACTS", None)
+    if contracts:
+        os.environ["VERIFIED_CONTRACTS"] = "1"
     try:
         for name in names:
             importlib.import_module(name)
@@ -288,9 +290,8 @@ def _fresh_import(contracts: bool, instead: tuple[sources.Module, ...]) -> Mappi
         for name in [name for name in sys.modules if again(name)]:
             del sys.modules[name]
         sys.modules.update(kept)
-        if before is None:
-            del os.environ["VERIFIED_CONTRACTS"]
-        else:
+        os.environ.pop("VERIFIED_CONTRACTS", None)
+        if before is not None:
             os.environ["VERIFIED_CONTRACTS"] = before
 
 
