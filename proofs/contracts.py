@@ -258,13 +258,15 @@ def is_guarded(modules: Mapping[str, ModuleType], name: PublicName) -> bool:
     return bool(getattr(found, "__preconditions__", ()) or getattr(found, "__postconditions__", ()))
 
 
-def fresh_import(contracts: bool) -> Mapping[str, ModuleType]:
+def fresh_import(contracts: bool, cached: bool = True) -> Mapping[str, ModuleType]:
     """Import the shipped code once more, with contracts on or off, beside what is running.
 
     Returns all modules that this imported, by name. Where a mutant stands for a module,
-    the mutant is imported.
+    the mutant is imported. What was imported so before is returned again, unless
+    ``cached`` is false.
     """
-    return _fresh_import(contracts, tuple(sources.replacements().values()))
+    load = _fresh_import if cached else _fresh_import.__wrapped__
+    return load(contracts, tuple(sources.replacements().values()))
 
 
 @lru_cache(maxsize=8)

@@ -15,7 +15,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NewType
 
 from hypothesis import strategies as st
 
@@ -149,7 +149,17 @@ MEMBERS = st.text("abcz019_-*/@", min_size=1, max_size=8)
 TRACE_STATES = st.lists(st.tuples(MEMBERS, MEMBERS), max_size=3).map(tuple)
 EVERY_BOOL = (False, True)
 
+DRAWS = st.lists(st.just(0) | st.just(1 << 64) | st.integers(0, (1 << 128) - 1), max_size=4).map(
+    Draws
+)
+
+Length = NewType("Length", int)
+"""A number of bytes, from 0 to 40."""
+
 DOMAINS: dict[Any, Domain] = {
+    Draws: Domain(DRAWS),
+    Length: Domain(st.integers(0, 40), tuple(range(41))),
+    float: Domain(st.floats()),
     str: Domain(TEXTS),
     bytes: Domain(
         st.binary(max_size=40)
@@ -169,11 +179,7 @@ DOMAINS: dict[Any, Domain] = {
             partial(tuple.__new__, SpanContext)
         )
     ),
-    IdGenerator: Domain(
-        st.lists(st.just(0) | st.integers(0, (1 << 128) - 1), max_size=4).map(
-            lambda numbers: IdGenerator(Draws(numbers))
-        )
-    ),
+    IdGenerator: Domain(DRAWS.map(IdGenerator)),
 }
 
 
@@ -203,13 +209,15 @@ def source(value: Any) -> str:
 
 def source_of(value: Any) -> Draws | None:
     """The source of random bits inside of an input, if it has one."""
-    source = value._getrandbits if isinstance(value, IdGenerator) else None
+    source = value._getrandbits if isinstance(value, IdGenerator) else value
     return source if isinstance(source, Draws) else None
 
 
 def with_draws(value: Any, numbers: Sequence[int]) -> Any:
     """The input, its source of random bits giving these numbers."""
-    return IdGenerator(Draws(numbers)) if source_of(value) is not None else value
+    if source_of(value) is None:
+        return value
+    return Draws(numbers) if isinstance(value, Draws) else IdGenerator(Draws(numbers))
 
 
 def fresh(inputs: Mapping[str, Any]) -> dict[str, Any]:

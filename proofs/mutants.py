@@ -7,6 +7,7 @@ every caller, every alias and every contract sees it, and lifting reads it too.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import signal
 import sys
@@ -116,8 +117,10 @@ def _places(node: Any, path: Sequence[str], is_function: bool) -> list[cst.CSTNo
             if statement.name.value == path[0]:
                 if len(path) > 1:
                     found += _places(statement, path[1:], is_function)
-                elif is_function:
+                elif is_function and isinstance(statement, cst.FunctionDef):
                     found.append(statement.body)
+                    parameters = (*statement.params.params, *statement.params.kwonly_params)
+                    found += [p.default for p in parameters if p.default is not None]
         elif isinstance(statement, cst.SimpleStatementLine) and len(path) == 1 and not is_function:
             for small in statement.body:
                 targets = (
@@ -159,12 +162,14 @@ def applied(mutant: Mutant) -> Iterator[None]:
     with sources.replaced(mutant.module):
         if mutant.is_function:
             function = sources.innermost(vars(owner)[name])
-            before = function.__code__
+            before = function.__code__, function.__defaults__, function.__kwdefaults__
+            defaults = _defaults(mutant, module)
             function.__code__ = mutant.module.codes[mutant.name]
+            function.__defaults__, function.__kwdefaults__ = defaults
             try:
                 yield
             finally:
-                function.__code__ = before
+                function.__code__, function.__defaults__, function.__kwdefaults__ = before
         else:
             value = vars(owner)[name]
             setattr(owner, name, _constant(mutant, module))
@@ -172,6 +177,21 @@ def applied(mutant: Mutant) -> Iterator[None]:
                 yield
             finally:
                 setattr(owner, name, value)
+
+
+def _defaults(mutant: Mutant, module: Any) -> tuple[Any, Any]:
+    """The defaults that the changed source gives to the parameters of the function."""
+    arguments = mutant.module.definitions[mutant.name].args
+
+    def value(node: ast.expr) -> Any:
+        return eval(compile(ast.Expression(node), "<mutant>", "eval"), dict(vars(module)))
+
+    try:
+        named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        keywords = {a.arg: value(d) for a, d in named if d is not None}
+        return tuple(map(value, arguments.defaults)) or None, keywords or None
+    except Exception as error:
+        raise Stillborn(str(mutant)) from error
 
 
 def _constant(mutant: Mutant, module: Any) -> Any:
@@ -195,7 +215,8 @@ def time_limit(seconds: float) -> Iterator[None]:
         raise TooSlow
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # Again and again: Python discards what is raised while it finalizes an object.
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
     try:
         yield
     finally:

@@ -83,8 +83,13 @@ def prove(claim: Claim, options: Options, engines: Sequence[str] | None = None) 
         if witness is None:
             verdict, reason = Verdict.VACUOUS, "no inputs were found of which it speaks"
         else:
-            bites, tried = _bite(claim, options, inputs, finding.engine if finding else "fuzz")
-            if bites is None:
+            bites, left, tried = _bite(
+                claim, options, inputs, finding.engine if finding else "fuzz"
+            )
+            if bites is None and left:
+                verdict = Verdict.UNKNOWN
+                reason = f"time ran out with {left} of {tried} mutants not decided"
+            elif bites is None:
                 verdict = Verdict.VACUOUS
                 reason = f"none of {tried} mutants of its subject is refuted by it"
     return replace(
@@ -170,8 +175,9 @@ def _weigh(findings: Sequence[Finding]) -> tuple[Verdict, Finding | None, str | 
 
 def _bite(
     claim: Claim, options: Options, inputs: Sequence[Mapping[str, Any]], engine: str
-) -> tuple[Mutant | None, int]:
-    """The first mutant of the subject that the claim refutes, and how many were tried.
+) -> tuple[Mutant | None, int, int]:
+    """The first mutant of the subject that the claim refutes; of how many there was no time
+    to say whether they are; and how many there are.
 
     The mutant must make the claim false: that it raises would refute any claim that
     calls it, one that says nothing too. Running the claim on inputs at hand refutes
@@ -185,25 +191,25 @@ def _bite(
             with applied(mutant):
                 tried += 1
                 if _fails_on_any(claim, inputs):
-                    return mutant, tried
+                    return mutant, 0, tried
         except Stillborn:
             continue
         survivors.append(mutant)
     quick = replace(options, timeout=min(options.timeout, 5.0))
     end = time.perf_counter() + options.timeout
-    for mutant in survivors:
+    for position, mutant in enumerate(survivors):
         if time.perf_counter() > end:
-            break
+            return None, len(survivors) - position, tried
         with applied(mutant):
             try:
                 with time_limit(2 * quick.timeout):
                     found = ENGINES[engine](claim, quick)
                     if found.inputs is not None and claim.fails_on(found.inputs) == FALSE:
-                        return mutant, tried
+                        return mutant, 0, tried
             except (Exception, TooSlow):
                 # What the engine cannot say of a mutant is not a bite.
                 continue
-    return None, tried
+    return None, 0, tried
 
 
 def _fails_on_any(claim: Claim, inputs: Sequence[Mapping[str, Any]]) -> bool:

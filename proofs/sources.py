@@ -91,13 +91,16 @@ def replaced(mutant: Module) -> Iterator[None]:
 
 
 def innermost(function: Any) -> types.FunctionType:
-    """The function under contracts, properties and class methods."""
+    """The function under contracts, properties and class methods, and under nothing else.
+
+    A wrapper of another kind may do anything, so it stands for itself.
+    """
     while True:
-        if isinstance(function, property):
+        if type(function) is property:
             function = function.fget
-        elif isinstance(function, classmethod | staticmethod | types.MethodType):
+        elif type(function) in (classmethod, staticmethod, types.MethodType):
             function = function.__func__
-        elif hasattr(function, "__wrapped__"):
+        elif hasattr(function, "__wrapped__") and hasattr(function, "__postconditions__"):
             function = function.__wrapped__
         else:
             break

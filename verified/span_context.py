@@ -57,9 +57,10 @@ class SpanContext(_Fields):
             and isinstance(is_remote, bool)
         ):
             given = trace_id, span_id, trace_flags, trace_state, is_remote
+            names = ", ".join([type(field).__name__ for field in given])
             raise TypeError(
-                "SpanContext takes a TraceId, a SpanId, TraceFlags, a tuple and a bool, not "
-                + ", ".join(type(field).__name__ for field in given)
+                "SpanContext takes a TraceId, a SpanId, TraceFlags, a tuple and a bool, "
+                f"not {names}"
             )
         return tuple.__new__(cls, (trace_id, span_id, trace_flags, trace_state, is_remote))
 

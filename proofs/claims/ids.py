@@ -1,9 +1,13 @@
 """Claims about trace and span ids (OpenTelemetry trace API and trace.proto)."""
 
-from verified import SpanId, TraceId
+from typing import Any
+
+from verified import SpanContext, SpanId, TraceFlags, TraceId
 from verified.ids import _Id
 
-from ..claim import Constant, claim
+from ..claim import Constant, Fault, claim
+from ..contracts import fresh_import
+from ..domains import Length
 from ..grammar import Grammar
 from ..verdict import Verdict
 
@@ -155,3 +159,100 @@ def validity_is_of_the_bytes(trace_id: TraceId, span_id: SpanId) -> bool:
     return trace_id.is_valid == any(trace_id.to_bytes()) and (
         span_id.is_valid == any(span_id.to_bytes())
     )
+
+
+@claim(
+    "An id is not made of what is not an integer",
+    discharges="SC-01",
+    subject=_Id.__new__,
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+    fault=Fault("verified.ids", "number = index(value)", "number = int(value)"),
+)
+def ids_are_made_of_integers(value: float | str | bytes | None) -> bool:
+    imported: Any = fresh_import(contracts=False)["verified"]
+    for cls in (imported.TraceId, imported.SpanId):
+        try:
+            cls(value)
+        except TypeError:
+            continue
+        except ValueError:
+            return False
+        return False
+    return True
+
+
+@claim(
+    "An id has the bytes of its number at any length that it fits, and raises OverflowError at any "
+    "other",
+    discharges="SC-02",
+    subject=_Id.to_bytes,
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+)
+def bytes_have_the_length_that_is_asked_for(trace_id: TraceId, length: Length) -> bool:
+    try:
+        data = trace_id.to_bytes(length)
+    except OverflowError:
+        return trace_id >= 1 << 8 * length
+    return len(data) == length and int.from_bytes(data, "big") == trace_id
+
+
+@claim(
+    "Ids are found in sets and dictionaries as their numbers are: equal ids have equal hashes",
+    discharges="SC-01",
+    subject=_Id.__new__,
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+    fault=Fault(
+        "verified.ids",
+        "    def __reduce__",
+        "    def __hash__(self) -> int:\n        return id(self)\n\n    def __reduce__",
+    ),
+)
+def equal_ids_have_equal_hashes(trace_id: TraceId, span_id: SpanId) -> bool:
+    imported: Any = fresh_import(contracts=False)["verified"]
+    return all(
+        hash(int.__new__(cls, number)) == hash(int(number))
+        for cls, number in ((imported.TraceId, trace_id), (imported.SpanId, span_id))
+    )
+
+
+@claim(
+    "No attribute can be put on an id",
+    discharges="SC-01",
+    subject=_Id.__new__,
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+    fault=Fault(
+        "verified.ids",
+        "class TraceId(_Id):\n"
+        '    """The id of a trace: 16 bytes, not all of them zero."""\n\n'
+        "    __slots__ = ()\n",
+        "class TraceId(_Id):\n",
+    ),
+)
+def ids_have_no_attributes(trace_id: TraceId, span_id: SpanId) -> bool:
+    imported: Any = fresh_import(contracts=False)["verified"]
+    for cls, number in ((imported.TraceId, trace_id), (imported.SpanId, span_id)):
+        try:
+            int.__new__(cls, number).other = 1
+        except AttributeError:
+            continue
+        return False
+    return True
+
+
+@claim(
+    "What an id, flags or a context is shown as is the Python expression that makes it again",
+    subject=_Id.__repr__,
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+)
+def shown_as_what_makes_it(context: SpanContext) -> bool:
+    names = {cls.__name__: cls for cls in (SpanContext, TraceId, SpanId, TraceFlags)}
+    try:
+        made = eval(repr(context), names)
+    except (NameError, SyntaxError, ValueError, TypeError):
+        return False
+    return bool(made == context)

@@ -115,25 +115,37 @@ def copies_are_independent(context: SpanContext, span_id: SpanId) -> bool:
     return (
         all(type(c) is SpanContext and c == context for c in copies)
         and all([type(field) for field in c] == types for c in copies)
-        and all(c.span_id == span_id for c in changed)
+        and all(tuple(c) == (before[0], span_id, *before[2:]) for c in changed)
         and tuple(context) == before
     )
 
 
 @claim(
-    "A span context is not made of what is not an id, flags, a tuple and a bool",
+    "A span context is not made of what is not an id, flags, a tuple and a bool, each in its place",
     discharges="SC-01",
     subject=(SpanContext.__new__, SpanContext._make),
     required=Verdict.TESTED,
     engines=("fuzz",),
 )
 def fields_have_their_types(context: SpanContext, number: int) -> bool:
-    for name in SpanContext._fields:
-        wrong: dict[str, Any] = {**context._asdict(), name: number}
-        for make in (SpanContext, context._replace):
-            try:
-                make(**wrong)
-            except TypeError:
-                continue
-            return False
+    fields = context._asdict()
+    for name, right in fields.items():
+        others: list[Any] = [v for v in fields.values() if type(v) is not type(right)]
+        for value in (number, "1", [], None, *others):
+            for make in (SpanContext, context._replace):
+                try:
+                    make(**{**fields, name: value})
+                except TypeError:
+                    continue
+                return False
     return True
+
+
+@claim(
+    "A context that is made of ids alone has no flags and no trace state, and is local",
+    discharges=("SC-04", "TP-13"),
+    subject=SpanContext.__new__,
+)
+def fields_by_default(trace_id: TraceId, span_id: SpanId) -> bool:
+    context = SpanContext(trace_id, span_id)
+    return context.trace_flags == 0 and not context.trace_state and not context.is_remote

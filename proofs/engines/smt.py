@@ -28,6 +28,9 @@ from .fuzz import sample
 
 NAME = "smt"
 
+COMPARED = 25
+"""The number of inputs that are drawn to hold a lifted claim against CPython."""
+
 SHRINKING = 5.0
 """Seconds that go into making a counterexample smaller."""
 
@@ -92,6 +95,8 @@ def run(claim: Claim, options: Options) -> Finding:
     if difference is not None:
         reason = "the lifted claim and CPython disagree"
         return finding(Verdict.ERROR, count=compared, inputs=difference, reason=reason)
+    if compared == 0:
+        return finding(Verdict.ERROR, count=0, reason="no input was compared with CPython")
     bound = lifted.bound
     verdict = Verdict.BOUNDED if bound else Verdict.PROVED
     return finding(verdict, count=compared, bound=bound)
@@ -142,7 +147,7 @@ def disagreement(
     Returns how many inputs were compared, and the first on which they differ.
     """
     compared = 0
-    for inputs in sample(claim, min(options.examples, 25), options.seed):
+    for inputs in sample(claim, COMPARED, options.seed):
         pairs = substitution(lifted, inputs)
         if pairs is None:
             continue

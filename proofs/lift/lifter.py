@@ -7,9 +7,9 @@ its value. One pass gives one term for everything that a function can do.
 
 The subset is small and its edge is hard: a construct that is not modelled is refused
 with the place where it stands, unless no input can reach it. A loop is accepted if
-its body reads nothing that an earlier round assigned; then one round from an
-arbitrary state stands for every number of rounds, and what is shown holds whenever
-the loop ends.
+its body draws random bits, and reads nothing that an earlier round assigned; then one
+round from an arbitrary state stands for every number of rounds, and what is shown
+holds whenever the loop ends.
 """
 
 from __future__ import annotations
@@ -63,6 +63,13 @@ NO_PLAIN_CALL = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_G
 
 DECORATORS = {"ensure", "require", "claim", "property", "classmethod", "staticmethod"}
 """Decorators, by name, under which a function still does what its own source says."""
+
+
+MESSAGE_NODES = (
+    *(ast.Constant, ast.JoinedStr, ast.FormattedValue, ast.Name, ast.Attribute),
+    *(ast.BinOp, ast.Add, ast.Mult, ast.Load),
+)
+"""What the message of an exception may be made of; it is not evaluated."""
 
 
 class Refused(Exception):
@@ -288,7 +295,7 @@ class Lifter:
                 self.branch([(condition, body), (negation(condition), orelse)])
             case ast.While(test, body, []):
                 self.loop(test, body)
-            case ast.Raise(ast.expr() as exception, _):
+            case ast.Raise(ast.expr() as exception, None) if _cannot_fail(exception):
                 self.raise_when(TRUE, self.exception_type(exception))
             case ast.Assert(test, _):
                 self.raise_when(negation(self.truth(self.evaluate(test))), AssertionError)
@@ -382,8 +389,11 @@ class Lifter:
             self.frame.variables = {**variables, **forgotten}
             returned = len(self.frame.returned)
             self._loops += 1
+            drawn = len(self.drawn)
             self.block(body)
             self._loops -= 1
+            if len(self.drawn) == drawn:
+                raise self.refuse("a loop that nothing random brings to an end")
             if len(self.frame.returned) != returned:
                 raise self.refuse("a return inside a loop")
             again = self.truth(self.evaluate(test))
@@ -506,21 +516,29 @@ class Lifter:
                 return Method(literal(found.__self__), found.__func__)
             return literal(found)
         if isinstance(value, Tuple) and name in getattr(value.cls, "_fields", ()):
-            where = value.cls._fields.index(name)  # type: ignore[attr-defined]
             getter = inspect.getattr_static(value.cls, name)
-            if type(getter) is _tuplegetter and where < len(value.items):
-                item: Value = value.items[where]
-                return item
-        if isinstance(value, Instance) and name in value.attributes:
+            if type(getter) is _tuplegetter:
+                where = getter.__reduce__()[1][0]
+                if where < len(value.items):
+                    item: Value = value.items[where]
+                    return item
+        if (
+            isinstance(value, Instance)
+            and name in value.attributes
+            and isinstance(
+                inspect.getattr_static(value.cls, name, None),
+                types.MemberDescriptorType | types.NoneType,
+            )
+        ):
             return value.attributes[self._attribute_name(name)]
         if isinstance(value, Int | Tuple | Instance | Str):
             cls = value.kind if isinstance(value, Str) else value.cls
             found = inspect.getattr_static(cls, name, None)
-            if isinstance(found, property):
+            if type(found) is property:
                 return self.call(found, [value], {})
-            if isinstance(found, classmethod):
+            if type(found) is classmethod:
                 return Method(Const(cls), found)
-            if isinstance(found, staticmethod):
+            if type(found) is staticmethod:
                 return literal(found.__func__)
             if isinstance(found, types.FunctionType | types.MethodDescriptorType):
                 return Method(value, found)
@@ -877,6 +895,8 @@ class Lifter:
             raise self.refuse(f"a call of {describe(callee)}")
         target = callee.object
         if isinstance(target, type):
+            if type(target) is not type and models.model_of(target) is None:
+                raise self.refuse(f"making a {target.__name__}, whose class has a class of its own")
             if target not in models.MODELS and self.liftable(getattr(target, "__init__", None)):
                 return self.construct(target, arguments, keywords)
             made = inspect.getattr_static(target, "__new__", None)
@@ -949,6 +969,12 @@ class Lifter:
         term = z3.BitVec(f"{source.name}!{len(self.drawn)}", count)
         self.drawn.append(Drawn(self.path, term, self._loops > 0))
         return unsigned(term)
+
+
+def _cannot_fail(raised: ast.expr) -> bool:
+    """Whether the message of an exception is made in ways that raise nothing themselves."""
+    arguments = raised.args if isinstance(raised, ast.Call) else []
+    return all(isinstance(node, MESSAGE_NODES) for part in arguments for node in ast.walk(part))
 
 
 def _is_simple(exception: type[BaseException]) -> bool:

@@ -203,6 +203,8 @@ def _constant(value: Any) -> Symbol:
 
 
 def _id_generator(name: str) -> Symbol:
+    if IdGenerator.__getattribute__ is not object.__getattribute__:
+        raise KeyError(IdGenerator)
     source = v.Draws(f"{name}.draw")
     return Symbol(
         v.Instance(IdGenerator, {"_getrandbits": source}),

@@ -187,7 +187,7 @@ def string(value: str | bytes) -> Str:
 _BINARY = "add sub mul and or xor lshift rshift floordiv mod truediv pow matmul divmod"
 _OTHER = (
     "eq ne lt le gt ge neg pos invert bool len int index trunc float format contains getitem "
-    "iter getattribute getattr class instancecheck"
+    "iter getattribute getattr class instancecheck hash"
 )
 _OPERATIONS = [
     *(f"__{form}{name}__" for name in re.split(" ", _BINARY) for form in ("", "r", "i")),
