@@ -26,6 +26,7 @@ import verified
 from . import report, runner
 from .claim import ENGINES, Claim, claim_of, every_claim
 from .engines import Options
+from .grammar import SPEC
 from .prover import Result, subject_name
 from .requirements import discharged_by, requirements
 
@@ -101,8 +102,17 @@ def prove(
 ) -> None:
     """Prove the claims and say how strong the evidence is."""
     claims = selected(expression, engine)
+    if expression is None and engine is None:
+        check_that_none_is_missing(claims)
     options = Options(timeout=timeout, examples=examples, seed=seed)
     engines = None if engine is None else [engine]
+    selection = {
+        "expression": expression,
+        "engine": engine,
+        "examples": examples,
+        "seed": seed,
+        "timeout": timeout,
+    }
     console = Console(soft_wrap=not sys.stdout.isatty())
     results: list[Result] = []
     complete = False
@@ -121,13 +131,14 @@ def prove(
     report.print_failures(console, results, folder)
     try:
         if json_file is not None:
-            text = report.to_json(report.as_json(results, complete))
+            text = report.to_json(report.as_json(results, complete, selection))
             report.write_atomically(json_file, text.encode() + b"\n")
         if junit_file is not None:
             report.write_atomically(junit_file, report.as_junit(results, complete))
     except OSError as error:
         raise click.UsageError(f"the report cannot be written: {error}") from None
-    console.print("\n" + report.summary(results, len(claims)), highlight=False)
+    others = len(every_claim()) - len(claims)
+    console.print("\n" + report.summary(results, len(claims), others), highlight=False)
     sys.exit(0 if complete and claims and all(r.passed for r in results) else 1)
 
 
@@ -158,10 +169,14 @@ def _live(console: Console, results: Any, total: int, keep: Callable[[Result], N
 
 @command.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--kept", is_flag=True, help="As spec/claims.txt keeps them.")
 @click.option("-k", "expression", metavar="EXPR", help="Only claims whose id matches.")
-def list_claims(as_json: bool, expression: str | None) -> None:
+def list_claims(as_json: bool, kept: bool, expression: str | None) -> None:
     """List the claims and what they say."""
     claims = selected(expression, None)
+    if kept:
+        click.echo("\n".join(sorted(map(listed, claims))))
+        return
     if as_json:
         rows = [
             {
@@ -223,6 +238,27 @@ def _explain_requirement(id: str) -> None:
         click.echo(f"  discharged by  {claim.id}: {claim.sentence}")
     if not claims:
         click.echo("  not discharged by any claim")
+
+
+def check_that_none_is_missing(claims: Sequence[Claim]) -> None:
+    """Compare the claims with the list that is kept of them.
+
+    A claim that is gone, or asks for less than it did, would otherwise leave a run green.
+    """
+    kept = (SPEC / "claims.txt").read_text(encoding="ascii").split("\n")[:-1]
+    found = [listed(c) for c in claims]
+    gone, new = sorted(set(kept) - set(found)), sorted(set(found) - set(kept))
+    if gone or new:
+        lines = [*(f"  gone: {row}" for row in gone), *(f"  new:  {row}" for row in new)]
+        raise click.UsageError(
+            "the claims are not those of spec/claims.txt; if they are meant to be, "
+            "`verified list --kept > spec/claims.txt`\n" + "\n".join(lines)
+        )
+
+
+def listed(claim: Claim) -> str:
+    """A claim as it stands in the list that is kept of all claims."""
+    return f"{claim.id} {report.verdict_name(claim.required)}"
 
 
 def selected(expression: str | None, engine: str | None) -> list[Claim]:

@@ -12,6 +12,7 @@ import importlib
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,7 +103,9 @@ def _shown(node: cst.CSTNode) -> str:
 
 def _compiles(text: str) -> bool:
     try:
-        compile(text, "<mutant>", "exec", dont_inherit=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            compile(text, "<mutant>", "exec", dont_inherit=True)
     except SyntaxError:
         return False
     return True
@@ -199,7 +202,9 @@ def _constant(mutant: Mutant, module: Any) -> Any:
     tree = cst.parse_module(mutant.module.text)
     (value,) = _places(tree, mutant.name.split("."), False)
     try:
-        return eval(tree.code_for_node(value), dict(vars(module)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            return eval(tree.code_for_node(value), dict(vars(module)))
     except Exception as error:
         raise Stillborn(str(mutant)) from error
 

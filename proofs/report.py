@@ -77,13 +77,14 @@ def line(result: Result) -> str:
     return f"{mark} {result.id}: {shown(result)}"
 
 
-def summary(results: Sequence[Result], selected: int) -> str:
+def summary(results: Sequence[Result], selected: int, others: int = 0) -> str:
     """How many claims reached the verdict that they require, and how strong that is."""
     passed = [r for r in results if r.passed]
     counts = {v: sum(r.verdict is v for r in passed) for v in sorted(Verdict, reverse=True)}
     names = {Verdict.BOUNDED: "PROVED (bound)"}
     kinds = ", ".join(f"{n} {names.get(v, v.name)}" for v, n in counts.items() if n)
-    return f"{len(passed)} of {selected} claims hold" + (f": {kinds}" if kinds else "")
+    text = f"{len(passed)} of {selected} claims hold" + (f": {kinds}" if kinds else "")
+    return f"{text}; {others} more were not asked" if others else text
 
 
 def print_failures(console: Console, results: Iterable[Result], folder: Path) -> None:
@@ -119,8 +120,12 @@ def source_digest() -> str:
     return digest.hexdigest()
 
 
-def as_json(results: Sequence[Result], complete: bool) -> dict[str, Any]:
-    """The report for machines. What was not measured is null."""
+def as_json(results: Sequence[Result], complete: bool, selection: dict[str, Any]) -> dict[str, Any]:
+    """The report for machines. What was not measured is null.
+
+    ``complete`` says that every selected claim has its result; ``selection`` what was
+    selected, and how much each engine might spend.
+    """
     tools = ("crosshair-tool", "hypothesis", "icontract", "mutmut")
     return {
         "schema": SCHEMA,
@@ -133,6 +138,7 @@ def as_json(results: Sequence[Result], complete: bool) -> dict[str, Any]:
         "libraries": {tool: version(tool) for tool in tools},
         "source_digest": {"algorithm": "sha256", "value": source_digest()},
         "complete": complete,
+        "selection": selection,
         "claims": [_claim(result) for result in sorted(results, key=lambda r: r.id)],
     }
 

@@ -5,14 +5,16 @@ import os
 import signal
 import subprocess
 import sys
+from copy import copy
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from click import UsageError
 from click.testing import CliRunner, Result
 
 from proofs import command, report
-from proofs.claim import claim_of
+from proofs.claim import claim_of, every_claim
 from proofs.prover import failed
 from proofs.verdict import Verdict
 
@@ -30,15 +32,18 @@ def called(*arguments: str) -> Result:
 def test_a_run_that_holds_exits_with_zero_and_reports(tmp_path: Path) -> None:
     files = tmp_path / "out" / "report.json", tmp_path / "report.xml"
     run = verified(
-        *("prove", "-k", "trace_flags.flags or name_is_lowercase", "--jobs", "1"),
+        *("prove", "-k", "flags_are_bits or flags_are_eight or name_is_lowercase", "--jobs", "1"),
         *("--json", str(files[0]), "--junit", str(files[1])),
         cwd=tmp_path,
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert "3 of 3 claims hold" in run.stdout
+    assert "more were not asked" in run.stdout
     found = json.loads(files[0].read_text())
     assert found["complete"] is True
     assert found["schema"] == report.SCHEMA
+    assert found["selection"]["engine"] is None
+    assert found["selection"]["examples"] == 100
     assert len(found["source_digest"]["value"]) == 64
     assert [c["id"] for c in found["claims"]] == [
         "trace_flags.flags_are_bits",
@@ -128,7 +133,7 @@ def test_an_interrupted_run_leaves_a_report_that_says_so(tmp_path: Path) -> None
     assert "interrupted" in rest
     found = json.loads(target.read_text())
     assert found["complete"] is False
-    assert 0 < len(found["claims"]) < 81
+    assert 0 < len(found["claims"]) < len(every_claim())
 
 
 def test_workers_end_with_a_caller_that_is_killed(tmp_path: Path) -> None:
@@ -153,6 +158,17 @@ def test_the_matcher_reads_words_and_operators() -> None:
     assert not wanted("contract.traceparent.fields.1")
     assert not wanted("span_context.validity")
     assert command.matcher("'fields.1'")("contract.traceparent.fields.1")
+
+
+def test_a_claim_that_is_gone_or_asks_for_less_is_noticed() -> None:
+    claims = every_claim()
+    command.check_that_none_is_missing(claims)
+    with pytest.raises(UsageError, match=r"gone: .*round_trip PROVED"):
+        command.check_that_none_is_missing([c for c in claims if "round_trip" not in c.id])
+    weaker = copy(claim_of("traceparent.round_trip"))
+    weaker.required = Verdict.TESTED
+    with pytest.raises(UsageError, match=r"new:  traceparent\.round_trip TESTED"):
+        command.check_that_none_is_missing([weaker, *claims[1:]])
 
 
 def test_list_and_explain_say_what_a_claim_stands_for() -> None:

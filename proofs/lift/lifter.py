@@ -295,7 +295,9 @@ class Lifter:
                 self.branch([(condition, body), (negation(condition), orelse)])
             case ast.While(test, body, []):
                 self.loop(test, body)
-            case ast.Raise(ast.expr() as exception, None) if _cannot_fail(exception):
+            case ast.Raise(ast.expr() as exception, None | ast.Constant(None)) if _cannot_fail(
+                exception
+            ):
                 self.raise_when(TRUE, self.exception_type(exception))
             case ast.Assert(test, _):
                 self.raise_when(negation(self.truth(self.evaluate(test))), AssertionError)
