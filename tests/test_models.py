@@ -689,6 +689,7 @@ def bool_with_number(a: bool, n: int) -> tuple[Any, ...]:
     return a & n, n | a, a ^ n, a + n, a < n, n == a
 
 
+@pytest.mark.filterwarnings("ignore:Bitwise inversion:DeprecationWarning")
 @pytest.mark.parametrize("function", [bools_and, bools_xor, bools_xor_is_a_bool, bools_as_numbers])
 def test_arithmetic_of_bools(function: Callable[..., Any]) -> None:
     """Operations on bools give bools or integers as in CPython."""

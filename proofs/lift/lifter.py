@@ -987,7 +987,7 @@ def _is_simple(exception: type[BaseException]) -> bool:
 
 
 def _compares_by_identity(of: object) -> bool:
-    return inspect.getattr_static(type(of), "__eq__") is object.__eq__
+    return of is None or inspect.getattr_static(type(of), "__eq__") is object.__eq__
 
 
 def describe(value: Value) -> str:
