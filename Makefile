@@ -20,7 +20,7 @@ lint: $(READY)
 
 bench: $(READY)
 	VERIFIED_CONTRACTS=1 $(BIN)/python -m pytest tests/bench_traceparent.py --benchmark-group-by=group \
-		--benchmark-sort=median --benchmark-columns=median,iqr,rounds
+		--benchmark-sort=min --benchmark-columns=min,median,rounds
 
 wheel: $(READY)
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist
