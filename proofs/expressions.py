@@ -14,7 +14,7 @@ from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
 from . import languages
-from .languages import ANY_CHARACTER, ANYTHING, EPSILON, LAST_CODE_POINT, Chars, CharSet, Language
+from .languages import ANY_CHARACTER, ANYTHING, EPSILON, LAST_CODE_POINT, CharSet, Language
 
 TYPE_FLAGS = re.ASCII | re.LOCALE | re.UNICODE
 ASSERTIONS = (op.AT, op.ASSERT, op.ASSERT_NOT)
@@ -77,7 +77,7 @@ def _item(code: Any, argument: Any, flags: int, rest: Language) -> Language:
             raise NotRegular("a look-behind assertion")
         ahead = _sequence(list(items), flags, ANYTHING)
         return rest & (ahead if code is op.ASSERT else ~ahead)
-    return Chars(_characters(code, argument, flags)) + rest
+    return languages.chars(_characters(code, argument, flags).ranges) + rest
 
 
 def _position(where: Any, flags: int, rest: Language) -> Language:

@@ -9,9 +9,10 @@ every code point from 0 to 0x10FFFF, surrogates among them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any
 
 LAST_CODE_POINT = 0x10FFFF
 
@@ -88,49 +89,68 @@ class Language:
         return Automaton.of(self)
 
     def __contains__(self, text: str) -> bool:
-        return self.automaton.accepts(text)
+        # By derivatives: an automaton of all that might be asked can be large.
+        left: Language = self
+        for character in text:
+            left = derivative(left, ord(character))
+        return nullable(left)
 
     def shortest(self) -> str | None:
         """A shortest string of the language; None if the language is empty."""
         return self.automaton.shortest()
 
 
-@dataclass(frozen=True, eq=True)
+@dataclass(frozen=True, eq=False)
 class Chars(Language):
     """The strings of one character out of a set; none if the set is empty."""
 
     set: CharSet
 
 
-@dataclass(frozen=True, eq=True)
+@dataclass(frozen=True, eq=False)
 class Epsilon(Language):
     """The empty string alone."""
 
 
-@dataclass(frozen=True, eq=True)
+@dataclass(frozen=True, eq=False)
 class Concatenation(Language):
     first: Language
     rest: Language
 
 
-@dataclass(frozen=True, eq=True)
+@dataclass(frozen=True, eq=False)
 class Union(Language):
     members: frozenset[Language]
 
 
-@dataclass(frozen=True, eq=True)
+@dataclass(frozen=True, eq=False)
 class Complement(Language):
     of: Language
 
 
-@dataclass(frozen=True, eq=True)
+@dataclass(frozen=True, eq=False)
 class Star(Language):
     of: Language
 
 
-NOTHING = Chars(CharSet(()))
-EPSILON = Epsilon()
-ANYTHING = Complement(NOTHING)
+@dataclass(frozen=True, eq=False)
+class Repeat(Language):
+    """From ``least`` to ``most`` strings of a language one after another."""
+
+    of: Language
+    least: int
+    most: int
+
+
+@cache
+def _made(kind: Callable[..., Language], *parts: Any) -> Language:
+    """The one term of this kind and these parts: equal terms are the same object."""
+    return kind(*parts)
+
+
+NOTHING = _made(Chars, CharSet(()))
+EPSILON = _made(Epsilon)
+ANYTHING = _made(Complement, NOTHING)
 
 
 def union(members: Iterable[Language]) -> Language:
@@ -145,31 +165,29 @@ def union(members: Iterable[Language]) -> Language:
     if ANYTHING in flat:
         return ANYTHING
     if chars:
-        flat.add(Chars(chars))
+        flat.add(_made(Chars, chars))
     if not flat:
         return NOTHING
-    return flat.pop() if len(flat) == 1 else Union(frozenset(flat))
+    return flat.pop() if len(flat) == 1 else _made(Union, frozenset(flat))
 
 
 def complement(language: Language) -> Language:
-    return language.of if isinstance(language, Complement) else Complement(language)
+    return language.of if isinstance(language, Complement) else _made(Complement, language)
 
 
 def concatenation(parts: Sequence[Language]) -> Language:
-    def join(rest: Language, first: Language) -> Language:
-        if NOTHING in (first, rest):
-            return NOTHING
-        if first == EPSILON:
-            return rest
-        if rest == EPSILON:
-            return first
-        if isinstance(first, Concatenation):
-            return Concatenation(first.first, join(rest, first.rest))
-        return Concatenation(first, rest)
-
-    joined: Language = EPSILON
-    for part in reversed(parts):
-        joined = join(joined, part)
+    flat: list[Language] = []
+    for part in parts:
+        while isinstance(part, Concatenation):
+            flat.append(part.first)
+            part = part.rest
+        flat.append(part)
+    if NOTHING in flat:
+        return NOTHING
+    kept = [part for part in flat if part is not EPSILON]
+    joined = kept.pop() if kept else EPSILON
+    for part in reversed(kept):
+        joined = _made(Concatenation, part, joined)
     return joined
 
 
@@ -178,27 +196,27 @@ def star(language: Language) -> Language:
         return EPSILON
     if isinstance(language, Chars) and language.set == ANY_CHARACTER:
         return ANYTHING
-    return language if isinstance(language, Star) else Star(language)
+    return language if isinstance(language, Star) else _made(Star, language)
 
 
 def repeat(language: Language, least: int, most: int | None) -> Language:
     """From ``least`` to ``most`` strings of a language one after another; None: no limit."""
-    required = concatenation([language] * least)
     if most is None:
-        return required + star(language)
-    optional: Language = EPSILON
-    for _ in range(most - least):
-        optional = union([EPSILON, language + optional])
-    return required + optional
+        return repeat(language, least, least) + star(language)
+    if most == 0 or language is EPSILON or (language is NOTHING and least == 0):
+        return EPSILON
+    if language is NOTHING or (least, most) == (1, 1):
+        return language
+    return _made(Repeat, language, least, most)
 
 
 def chars(ranges: Iterable[tuple[int, int]]) -> Language:
-    return Chars(CharSet.of(ranges))
+    return _made(Chars, CharSet.of(ranges))
 
 
 def text(literal: str) -> Language:
     """The language of this one string."""
-    return concatenation([Chars(CharSet.single(character)) for character in literal])
+    return concatenation([chars([(ord(c), ord(c))]) for c in literal])
 
 
 @cache
@@ -211,6 +229,8 @@ def nullable(language: Language) -> bool:
             return True
         case Concatenation(first, rest):
             return nullable(first) and nullable(rest)
+        case Repeat(of, least, _):
+            return least == 0 or nullable(of)
         case Union(members):
             return any(map(nullable, members))
         case Complement(of):
@@ -235,6 +255,8 @@ def derivative(language: Language, code: int) -> Language:
             return complement(derivative(of, code))
         case Star(of):
             return derivative(of, code) + language
+        case Repeat(of, least, most):
+            return derivative(of, code) + repeat(of, max(least - 1, 0), most - 1)
     raise TypeError(language)
 
 
@@ -253,7 +275,7 @@ def boundaries(language: Language) -> frozenset[int]:
             return boundaries(first) | (boundaries(rest) if nullable(first) else frozenset())
         case Union(members):
             return frozenset().union(*map(boundaries, members))
-        case Complement(of) | Star(of):
+        case Complement(of) | Star(of) | Repeat(of, _, _):
             return boundaries(of)
     raise TypeError(language)
 

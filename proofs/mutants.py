@@ -174,12 +174,17 @@ def applied(mutant: Mutant) -> Iterator[None]:
             finally:
                 function.__code__, function.__defaults__, function.__kwdefaults__ = before
         else:
-            value = vars(owner)[name]
-            setattr(owner, name, _constant(mutant, module))
+            changed = {name: _constant(mutant, module)}
+            if owner is module:
+                changed |= _dependents(mutant, module, changed)
+            values = {each: vars(owner)[each] for each in changed}
+            for each, value in changed.items():
+                setattr(owner, each, value)
             try:
                 yield
             finally:
-                setattr(owner, name, value)
+                for each, value in values.items():
+                    setattr(owner, each, value)
 
 
 def _defaults(mutant: Mutant, module: Any) -> tuple[Any, Any]:
@@ -207,6 +212,27 @@ def _constant(mutant: Mutant, module: Any) -> Any:
             return eval(tree.code_for_node(value), dict(vars(module)))
     except Exception as error:
         raise Stillborn(str(mutant)) from error
+
+
+def _dependents(mutant: Mutant, module: Any, changed: dict[str, Any]) -> dict[str, Any]:
+    """The constants of the module that are made of changed ones, as they then are."""
+    names = {**vars(module), **changed}
+    found: dict[str, Any] = {}
+    for node in ast.parse(mutant.module.text).body:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if isinstance(node, ast.AnnAssign):
+            targets = [node.target]
+        value = getattr(node, "value", None)
+        if len(targets) != 1 or not isinstance(targets[0], ast.Name) or value is None:
+            continue
+        used = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
+        if used & (changed.keys() | found.keys()):
+            try:
+                made = eval(compile(ast.Expression(value), "<mutant>", "eval"), dict(names))
+            except Exception as error:
+                raise Stillborn(str(mutant)) from error
+            found[targets[0].id] = names[targets[0].id] = made
+    return found
 
 
 @contextmanager

@@ -378,3 +378,14 @@ def test_characters_that_z3_has(low: int, high: int) -> None:
     for code in (low - 1, low, min(high, 0x2FFFE), min(high, 0x2FFFE) + 1):
         if 0 <= code <= Z3_LAST_CODE_POINT:
             assert z3_has(expression, chr(code)) == (low <= code <= high)
+
+
+def test_long_repetitions_are_decided() -> None:
+    """Terms are shared, so that a repetition of hundreds is neither deep nor large."""
+    letter = languages.chars([(ord("a"), ord("z"))])
+    long = languages.repeat(letter, 0, 255) + letter
+    assert "a" * 256 in long
+    assert "a" * 257 not in long
+    assert "" not in long
+    other = letter + languages.repeat(letter, 0, 255)
+    assert (long ^ other).shortest() is None

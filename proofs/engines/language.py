@@ -180,6 +180,8 @@ def to_z3(language: Language) -> z3.ReRef:
             return z3.Complement(to_z3(of))
         case languages.Star(of):
             return z3.Star(to_z3(of))
+        case languages.Repeat(of, least, most):
+            return z3.Loop(to_z3(of), least, most)
     raise TypeError(language)
 
 

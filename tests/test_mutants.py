@@ -1,0 +1,79 @@
+"""A mutant is the running code while it is in place, and nothing of it stays."""
+
+import pytest
+
+from proofs import sources
+from proofs.claim import Constant, Fault
+from proofs.contracts import fresh_import
+from proofs.mutants import Mutant, TooSlow, applied, mutants, planted, time_limit
+from verified import IdGenerator, TraceFlags, traceparent
+from verified import trace_flags as module
+from verified.traceparent import format as alias
+from verified.traceparent import parse
+
+
+def mutant(subject: object, was: str, now: str) -> Mutant:
+    """The mutant of a subject that makes this change."""
+    found = [m for m in mutants([subject]) if (m.was, m.now) == (was, now)]  # type: ignore[list-item]
+    return found[0]
+
+
+def test_every_alias_sees_the_mutant_and_none_does_afterwards() -> None:
+    context = parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-ff")
+    assert context is not None
+    before = sources.innermost(alias).__code__
+    change = mutant(
+        traceparent.format, "context.trace_flags & KNOWN", "context.trace_flags | KNOWN"
+    )
+    with applied(change):
+        assert str(sources.innermost(alias)(context)).endswith("-ff")
+        assert sources.definition(alias) is change.module.definitions["format"]
+    assert sources.innermost(alias).__code__ is before
+    assert str(alias(context)).endswith("-03")
+
+
+def test_a_constant_that_is_made_of_a_changed_one_changes_with_it() -> None:
+    change = mutant(Constant("verified.trace_flags", "SAMPLED"), "0b00000001", "2")
+    with applied(change):
+        assert (module.SAMPLED, module.KNOWN) == (2, 2)
+    assert (module.SAMPLED, module.KNOWN) == (1, 3)
+
+
+def test_a_default_is_mutated_too() -> None:
+    signature = "def root(self, sampled: bool = True)"
+    (change,) = (m for m in mutants([IdGenerator.root]) if signature in m.module.text)
+    function = sources.innermost(IdGenerator.root)
+    with applied(change):
+        assert function.__defaults__ == (True,)
+    assert function.__defaults__ == (False,)
+
+
+def test_only_what_decides_something_is_mutated() -> None:
+    for each in mutants([traceparent.fields, TraceFlags.__new__]):
+        text = each.module.text.splitlines()[each.line - 1]
+        assert '"""' not in text
+        assert "raise" not in text
+
+
+def test_a_planted_fault_shows_where_the_code_is_imported_anew() -> None:
+    fault = planted(
+        Fault("verified.trace_flags", "RANDOM_TRACE_ID = 0b00000010", "RANDOM_TRACE_ID = 8")
+    )
+    with applied(fault):
+        changed = fresh_import(contracts=False)["verified.trace_flags"]
+        assert vars(changed)["KNOWN"] == 9
+    assert vars(fresh_import(contracts=False)["verified.trace_flags"])["KNOWN"] == 3
+    with pytest.raises(ValueError, match="does not contain"):
+        planted(Fault("verified.trace_flags", "no such text", ""))
+
+
+def test_what_does_not_end_is_stopped_even_if_it_catches_all_exceptions() -> None:
+    def stubborn() -> None:
+        while True:
+            try:
+                sum(range(1000))
+            except Exception:
+                continue
+
+    with pytest.raises(TooSlow), time_limit(0.05):
+        stubborn()
