@@ -1,15 +1,12 @@
 """The span context: what of a span crosses process boundaries (OpenTelemetry trace API)."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, Self
 
 from verified.contracts import ensure
 from verified.ids import SpanId, TraceId
 from verified.trace_flags import RANDOM_TRACE_ID, SAMPLED, TraceFlags
-
-TraceState: TypeAlias = tuple[tuple[str, str], ...]
-"""The members of a tracestate in order, each a key and a value; only carried along so far."""
-
+from verified.tracestate import EMPTY, TraceState
 
 _NO_FLAGS = TraceFlags(0)
 
@@ -42,7 +39,7 @@ class SpanContext(_Fields):
         trace_id: TraceId,
         span_id: SpanId,
         trace_flags: TraceFlags = _NO_FLAGS,
-        trace_state: TraceState = (),
+        trace_state: TraceState = EMPTY,
         is_remote: bool = False,
     ) -> Self:
         """Make a span context of these fields.
@@ -53,13 +50,13 @@ class SpanContext(_Fields):
             isinstance(trace_id, TraceId)
             and isinstance(span_id, SpanId)
             and isinstance(trace_flags, TraceFlags)
-            and isinstance(trace_state, tuple)
+            and isinstance(trace_state, TraceState)
             and isinstance(is_remote, bool)
         ):
             given = trace_id, span_id, trace_flags, trace_state, is_remote
             names = ", ".join([type(field).__name__ for field in given])
             raise TypeError(
-                "SpanContext takes a TraceId, a SpanId, TraceFlags, a tuple and a bool, "
+                "SpanContext takes a TraceId, a SpanId, TraceFlags, a TraceState and a bool, "
                 f"not {names}"
             )
         return tuple.__new__(cls, (trace_id, span_id, trace_flags, trace_state, is_remote))

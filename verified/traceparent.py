@@ -21,6 +21,7 @@ from verified.contracts import ensure
 from verified.ids import SpanId, TraceId
 from verified.span_context import SpanContext
 from verified.trace_flags import KNOWN, TraceFlags
+from verified.tracestate import EMPTY
 
 NAME: Final = "traceparent"
 """The name of the header, in the case in which it is sent."""
@@ -66,7 +67,7 @@ def fields(traceparent: str) -> tuple[int, int, int] | None:
 
 
 @ensure(lambda result: result is None or result.is_valid)
-@ensure(lambda result: result is None or (result.is_remote and result.trace_state == ()))
+@ensure(lambda result: result is None or (result.is_remote and result.trace_state == EMPTY))
 @ensure(lambda traceparent, result: (result is None) == (fields(traceparent) is None))
 def parse(traceparent: str) -> SpanContext | None:
     """Return the remote span context that a header carries; None if it is to be ignored."""
@@ -77,7 +78,7 @@ def parse(traceparent: str) -> SpanContext | None:
     trace_id = int.__new__(TraceId, values[0])
     parent_id = int.__new__(SpanId, values[1])
     trace_flags = int.__new__(TraceFlags, values[2])
-    return tuple.__new__(SpanContext, (trace_id, parent_id, trace_flags, (), True))
+    return tuple.__new__(SpanContext, (trace_id, parent_id, trace_flags, EMPTY, True))
 
 
 @ensure(lambda context, result: (result is not None) == context.is_valid)

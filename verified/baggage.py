@@ -1,0 +1,248 @@
+"""The baggage header (W3C Baggage, "Header Content") and the baggage that it carries.
+
+    baggage-string = list-member 0*179( OWS "," OWS list-member )
+    list-member    = key OWS "=" OWS value *( OWS ";" OWS property )
+    property       = key OWS "=" OWS value
+    property       =/ key OWS
+    key            = token ; as defined in RFC 7230, section 3.2.6
+    value          = *baggage-octet
+    baggage-octet  = %x21 / %x23-2B / %x2D-3A / %x3C-5B / %x5D-7E
+
+A value is any string; it is sent as UTF-8, percent-encoded where it must be. A key is
+sent as it is, so an entry whose name is not a token is kept but not sent. The properties
+of a member are one piece of metadata, which is sent on as it came.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+from urllib.parse import unquote
+
+from verified.contracts import ensure
+
+NAME: Final = "baggage"
+"""The name of the header, in the case in which it is sent."""
+
+MAX_MEMBERS: Final = 180
+"""The number of list-members that are read, and that are sent; the standard asks for 64."""
+
+MAX_BYTES: Final = 8192
+"""The size of a header that is sent, as large as the standard asks for."""
+
+_KEY: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE: Final = re.compile(r"[!#-+\--:<-\[\]-~]*")
+# What follows neither begins nor ends with OWS. The value has a character or is not there,
+# and each piece of white space has one place, so there is one way to match a text at most.
+_PROPERTY: Final = re.compile(rf"{_KEY.pattern}(?:[ \t]*=(?:[ \t]*[!#-+\--:<-\[\]-~]+)?)?")
+_METADATA: Final = re.compile(rf"{_PROPERTY.pattern}(?:[ \t]*;[ \t]*{_PROPERTY.pattern})*")
+_MEMBER: Final = re.compile(
+    rf"({_KEY.pattern})[ \t]*=(?:[ \t]*([!#-+\--:<-\[\]-~]+))?"
+    rf"(?:[ \t]*;[ \t]*({_METADATA.pattern}))?"
+)
+# The values that are sent as they are: of baggage-octets other than "%".
+_LITERAL: Final = re.compile(r"[!#$&-+\--:<-\[\]-~]*")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+_ENCODED: Final = tuple(
+    chr(octet) if _LITERAL.fullmatch(chr(octet)) else f"%{octet:02X}" for octet in range(256)
+)
+"""What each octet is sent as."""
+
+
+@ensure(lambda value, result: "%" in value or result == value)
+def decode(value: str) -> str:
+    """Return the value that was sent so.
+
+    Percent-encoded octets that are not UTF-8 are replaced by U+FFFD; a "%" without two
+    hexadecimal digits stands for itself, and so does "+".
+    """
+    return unquote(value, "utf-8", "replace") if "%" in value else value
+
+
+@ensure(lambda result: _VALUE.fullmatch(result) is not None)
+@ensure(lambda value, result: decode(result) == _SURROGATE.sub("\ufffd", value))
+def encode(value: str) -> str:
+    """Return the value as it is sent, in baggage-octets.
+
+    Characters outside of baggage-octet are percent-encoded as UTF-8, and so is "%".
+    A surrogate, which has no UTF-8, is sent as U+FFFD.
+    """
+    if _LITERAL.fullmatch(value) is not None:
+        return value
+    return "".join(map(_ENCODED.__getitem__, _SURROGATE.sub("\ufffd", value).encode()))
+
+
+class Entry(NamedTuple):
+    """A name, its value, and its metadata: properties in the form in which they are sent."""
+
+    name: str
+    value: str
+    metadata: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Baggage:
+    """Immutable baggage: entries in order, one for a name (OpenTelemetry API, "Baggage").
+
+    Names and values are case-sensitive. Every method that changes the baggage returns a
+    new one, or the same one if there is nothing to change or what was asked for is not
+    valid; none of them raises.
+
+    :raises ValueError: if an entry is not valid, or two have the same name.
+    """
+
+    entries: tuple[Entry, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = {entry.name for entry in self.entries if _is_entry(*entry)}
+        if len(names) != len(self.entries):
+            raise ValueError(f"not valid, or not one entry for each name: {self.entries!r}")
+
+    def __bool__(self) -> bool:
+        return self.entries != ()
+
+    def entry(self, name: str) -> Entry | None:
+        """Return the entry of a name; None if there is none."""
+        return next((entry for entry in self.entries if entry.name == name), None)
+
+    @ensure(lambda self, name, result: result == {n: v for n, v, _ in self.entries}.get(name))
+    def get(self, name: str) -> str | None:
+        """Return the value of a name; None if there is none."""
+        entry = self.entry(name)
+        return None if entry is None else entry.value
+
+    @ensure(
+        lambda self, name, value, metadata, result: (
+            result.entry(name) == (name, value, metadata)
+            if _is_entry(name, value, metadata)
+            else result is self
+        )
+    )
+    @ensure(lambda self, name, result: _without(name, result) == _without(name, self))
+    def set(self, name: str, value: str, metadata: str = "") -> "Baggage":
+        """Return the baggage in which the name has this value and metadata.
+
+        A name that is there already keeps its place. The same baggage is returned if the
+        name is empty, or if the metadata is not properties separated by semicolons.
+        """
+        if not _is_entry(name, value, metadata):
+            return self
+        entries = {entry.name: entry for entry in self.entries}
+        entries[name] = Entry(name, value, metadata)
+        return _trusted(entries.values())
+
+    @ensure(lambda self, name, result: result.entries == _without(name, self))
+    @ensure(lambda self, name, result: (result is self) == (self.entry(name) is None))
+    def remove(self, name: str) -> "Baggage":
+        """Return the baggage without the entry of this name; the same if there is none."""
+        return self if self.entry(name) is None else _trusted(_without(name, self))
+
+    @ensure(lambda result: not result)
+    def clear(self) -> "Baggage":
+        """Return the baggage without entries."""
+        return EMPTY
+
+
+EMPTY: Final = Baggage()
+"""The baggage without entries."""
+
+
+@ensure(lambda result: len(result) <= MAX_MEMBERS)
+@ensure(lambda result: all(_KEY.fullmatch(name) for name, _, _ in result))
+@ensure(lambda result: all(_is_entry(*member) for member in result))
+def members(baggage: str) -> list[tuple[str, str, str]]:
+    """Return the list-members of a header in order: key, decoded value, metadata.
+
+    Members that are not of the form above are left out, and so is what comes after the
+    180 members that a baggage-string can have. Several headers are one, their values
+    joined by commas in order (RFC 7230, section 3.2.2).
+    """
+    found = []
+    for member in baggage.split(",", MAX_MEMBERS)[:MAX_MEMBERS]:
+        match = _MEMBER.fullmatch(member.strip(" \t"))
+        if match is not None:
+            key, value, metadata = match.groups("")
+            found.append((key, decode(value), metadata))
+    return found
+
+
+@ensure(lambda result: len(result) <= MAX_BYTES and result.isascii())
+@ensure(lambda result: result.count(",") < MAX_MEMBERS)
+@ensure(lambda result: all(_MEMBER.fullmatch(m) for m in result.split(",") if result))
+def header(members: Iterable[tuple[str, str, str]]) -> str:
+    """Return the header for names, values and metadata, in order; it may be empty.
+
+    Left out are names that are not tokens, metadata that is not properties, members that
+    do not fit into 8192 bytes beside those before them, and what comes after 180 members.
+    What is sent of a member is all of it ("Limits").
+    """
+    sent: list[str] = []
+    size = -1
+    for name, value, metadata in members:
+        if _KEY.fullmatch(name) is None:
+            continue
+        member = f"{name}={encode(value)}"
+        if metadata:
+            if _METADATA.fullmatch(metadata) is None:
+                continue
+            member = f"{member};{metadata}"
+        if size + 1 + len(member) <= MAX_BYTES:
+            size += 1 + len(member)
+            sent.append(member)
+            if len(sent) == MAX_MEMBERS:
+                break
+    return ",".join(sent)
+
+
+@ensure(lambda baggage, result: result == _latest(members(baggage)))
+def parse(baggage: str) -> Baggage:
+    """Return the baggage that a header carries; of members with the same key the last counts."""
+    return _latest(members(baggage))
+
+
+@ensure(lambda baggage, result: result == header(baggage.entries))
+def format(baggage: Baggage) -> str:
+    """Return the header for baggage; an empty one is not to be sent."""
+    return header(baggage.entries)
+
+
+@ensure(lambda metadata, result: bool(result) == (_METADATA.fullmatch(metadata) is not None))
+def properties(metadata: str) -> tuple[tuple[str, str | None], ...]:
+    """Return the properties that metadata holds: keys, each with its decoded value or None.
+
+    There are none if the metadata is not of the form above.
+    """
+    if _METADATA.fullmatch(metadata) is None:
+        return ()
+    found: list[tuple[str, str | None]] = []
+    for text in metadata.split(";"):
+        key, assigned, value = text.partition("=")
+        found.append((key.strip(" \t"), decode(value.strip(" \t")) if assigned else None))
+    return tuple(found)
+
+
+def _latest(members: Iterable[tuple[str, str, str]]) -> Baggage:
+    """Baggage of valid members; of those with the same name the last counts."""
+    return _trusted({member[0]: Entry(*member) for member in members}.values())
+
+
+def _trusted(entries: Iterable[Entry]) -> Baggage:
+    """Baggage of these entries, which are valid and of different names."""
+    baggage = object.__new__(Baggage)
+    object.__setattr__(baggage, "entries", tuple(entries))
+    return baggage
+
+
+def _without(name: str, baggage: Baggage) -> tuple[Entry, ...]:
+    return tuple(entry for entry in baggage.entries if entry.name != name)
+
+
+def _is_entry(name: object, value: object, metadata: object) -> bool:
+    return (
+        isinstance(name, str)
+        and isinstance(value, str)
+        and isinstance(metadata, str)
+        and name != ""
+        and (metadata == "" or _METADATA.fullmatch(metadata) is not None)
+    )
