@@ -17,7 +17,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
-from urllib.parse import unquote
 
 from verified.contracts import ensure
 
@@ -42,12 +41,17 @@ _MEMBER: Final = re.compile(
 )
 # The values that are sent as they are: of baggage-octets other than "%".
 _LITERAL: Final = re.compile(r"[!#$&-+\--:<-\[\]-~]*")
+# Percent-encoded octets next to each other: what is not encoded ends a UTF-8 sequence.
+_ESCAPES: Final = re.compile("(?:%[0-9A-Fa-f]{2})+")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 _ENCODED: Final = tuple(
     chr(octet) if _LITERAL.fullmatch(chr(octet)) else f"%{octet:02X}" for octet in range(256)
 )
 """What each octet is sent as."""
+
+_DECODED: Final = {f"%{octet:02{form}}": chr(octet) for octet in range(128) for form in ("x", "X")}
+"""What one octet that is ASCII is received as, in either case of its digits."""
 
 
 @ensure(lambda value, result: "%" in value or result == value)
@@ -57,7 +61,16 @@ def decode(value: str) -> str:
     Percent-encoded octets that are not UTF-8 are replaced by U+FFFD; a "%" without two
     hexadecimal digits stands for itself, and so does "+".
     """
-    return unquote(value, "utf-8", "replace") if "%" in value else value
+    return _ESCAPES.sub(_decoded, value) if "%" in value else value
+
+
+def _decoded(escapes: re.Match[str]) -> str:
+    """The characters that percent-encoded octets next to each other stand for."""
+    text = escapes[0]
+    character = _DECODED.get(text)
+    if character is not None:
+        return character
+    return bytes.fromhex(text.replace("%", "")).decode("utf-8", "replace")
 
 
 @ensure(lambda result: _VALUE.fullmatch(result) is not None)
@@ -70,7 +83,11 @@ def encode(value: str) -> str:
     """
     if _LITERAL.fullmatch(value) is not None:
         return value
-    return "".join(map(_ENCODED.__getitem__, _SURROGATE.sub("\ufffd", value).encode()))
+    try:
+        octets = value.encode()
+    except UnicodeEncodeError:
+        octets = _SURROGATE.sub("\ufffd", value).encode()
+    return "".join([_ENCODED[octet] for octet in octets])
 
 
 class Entry(NamedTuple):
@@ -163,7 +180,7 @@ def members(baggage: str) -> list[tuple[str, str, str]]:
         match = _MEMBER.fullmatch(member.strip(" \t"))
         if match is not None:
             key, value, metadata = match.groups("")
-            found.append((key, decode(value), metadata))
+            found.append((key, decode(value) if "%" in value else value, metadata))
     return found
 
 

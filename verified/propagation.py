@@ -136,14 +136,15 @@ def trace_state(values: Sequence[object]) -> str:
     It is empty if there is no header, or if what the headers stand for together is not a
     list. They are to be looked at only if there is a parent.
     """
-    text = combined(values)
-    return (tracestate.header(text) or "") if text else ""
+    value = values[0] if len(values) == 1 else combined(values)
+    return (tracestate.header(value) or "") if isinstance(value, str) else ""
 
 
 @ensure(lambda values, result: result == baggage.members(combined(values) or ""))
 def baggage_members(values: Sequence[object]) -> list[tuple[str, str, str]]:
     """Return the list-members of the baggage headers with these values, in order."""
-    return baggage.members(combined(values) or "")
+    value = values[0] if len(values) == 1 else combined(values)
+    return baggage.members(value) if isinstance(value, str) else []
 
 
 class Propagator(Protocol):

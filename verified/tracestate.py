@@ -41,7 +41,11 @@ _VALUE: Final = re.compile(r"[ -+\--<>-~]{0,255}[!-+\--<>-~]")
 _MEMBER: Final = re.compile(f"{_KEY.pattern}={_VALUE.pattern}")
 # A list that neither begins nor ends with OWS. White space stands before a comma or before
 # a member, and nothing else can stand there, so there is one way to match a text at most.
-_LIST: Final = re.compile(rf"(?:{_MEMBER.pattern}|)(?:[ \t]*,(?:[ \t]*{_MEMBER.pattern}|)){{0,31}}")
+_LIST: Final = re.compile(
+    rf"(?:{_MEMBER.pattern}|)"
+    rf"(?:,(?:{_MEMBER.pattern}|[ \t]+{_MEMBER.pattern}|)"
+    rf"|[ \t]+,(?:{_MEMBER.pattern}|[ \t]+{_MEMBER.pattern}|)){{0,31}}"
+)
 
 
 @ensure(lambda tracestate, result: result is None or result in ("", tracestate.strip(" \t")))
