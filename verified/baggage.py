@@ -39,6 +39,9 @@ _MEMBER: Final = re.compile(
     rf"({_KEY.pattern})[ \t]*=(?:[ \t]*([!#-+\--:<-\[\]-~]+))?"
     rf"(?:[ \t]*;[ \t]*({_METADATA.pattern}))?"
 )
+# A baggage-string that has neither OWS nor properties.
+_PAIR: Final = f"{_KEY.pattern}={_VALUE.pattern}"
+_PLAIN: Final = re.compile(f"{_PAIR}(?:,{_PAIR}){{0,{MAX_MEMBERS - 1}}}")
 # The values that are sent as they are: of baggage-octets other than "%".
 _LITERAL: Final = re.compile(r"[!#$&-+\--:<-\[\]-~]*")
 # Percent-encoded octets next to each other: what is not encoded ends a UTF-8 sequence.
@@ -50,8 +53,10 @@ _ENCODED: Final = tuple(
 )
 """What each octet is sent as."""
 
-_DECODED: Final = {f"%{octet:02{form}}": chr(octet) for octet in range(128) for form in ("x", "X")}
-"""What one octet that is ASCII is received as, in either case of its digits."""
+_ASCII: Final = {
+    high + low: chr(int(high + low, 16)) for high in "01234567" for low in "0123456789ABCDEFabcdef"
+}
+"""The character for the digits of an octet that is one."""
 
 
 @ensure(lambda value, result: "%" in value or result == value)
@@ -61,16 +66,21 @@ def decode(value: str) -> str:
     Percent-encoded octets that are not UTF-8 are replaced by U+FFFD; a "%" without two
     hexadecimal digits stands for itself, and so does "+".
     """
-    return _ESCAPES.sub(_decoded, value) if "%" in value else value
+    if "%" not in value:
+        return value
+    pieces = value.split("%")
+    text = pieces[0]
+    for piece in pieces[1:]:
+        character = _ASCII.get(piece[:2])
+        if character is None:
+            return _ESCAPES.sub(_characters, value)
+        text += character + piece[2:]
+    return text
 
 
-def _decoded(escapes: re.Match[str]) -> str:
+def _characters(escapes: re.Match[str]) -> str:
     """The characters that percent-encoded octets next to each other stand for."""
-    text = escapes[0]
-    character = _DECODED.get(text)
-    if character is not None:
-        return character
-    return bytes.fromhex(text.replace("%", "")).decode("utf-8", "replace")
+    return bytes.fromhex(escapes[0].replace("%", "")).decode("utf-8", "replace")
 
 
 @ensure(lambda result: _VALUE.fullmatch(result) is not None)
@@ -81,13 +91,10 @@ def encode(value: str) -> str:
     Characters outside of baggage-octet are percent-encoded as UTF-8, and so is "%".
     A surrogate, which has no UTF-8, is sent as U+FFFD.
     """
-    if _LITERAL.fullmatch(value) is not None:
-        return value
-    try:
-        octets = value.encode()
-    except UnicodeEncodeError:
-        octets = _SURROGATE.sub("\ufffd", value).encode()
-    return "".join([_ENCODED[octet] for octet in octets])
+    if not value.isascii():
+        # Each octet of the UTF-8 as the character of the same number.
+        value = _SURROGATE.sub("\ufffd", value).encode().decode("latin-1")
+    return value.translate(_ENCODED)
 
 
 class Entry(NamedTuple):
@@ -175,12 +182,18 @@ def members(baggage: str) -> list[tuple[str, str, str]]:
     180 members that a baggage-string can have. Several headers are one, their values
     joined by commas in order (RFC 7230, section 3.2.2).
     """
+    if _PLAIN.fullmatch(baggage) is not None:
+        return [
+            (key, decode(value) if "%" in value else value, "")
+            for member in baggage.split(",")
+            for key, _, value in [member.partition("=")]
+        ]
     found = []
     for member in baggage.split(",", MAX_MEMBERS)[:MAX_MEMBERS]:
         match = _MEMBER.fullmatch(member.strip(" \t"))
         if match is not None:
             key, value, metadata = match.groups("")
-            found.append((key, decode(value) if "%" in value else value, metadata))
+            found.append((key, decode(value), metadata))
     return found
 
 
@@ -194,8 +207,7 @@ def header(members: Iterable[tuple[str, str, str]]) -> str:
     do not fit into 8192 bytes beside those before them, and what comes after 180 members.
     What is sent of a member is all of it ("Limits").
     """
-    sent: list[str] = []
-    size = -1
+    sent = []
     for name, value, metadata in members:
         if _KEY.fullmatch(name) is None:
             continue
@@ -204,12 +216,22 @@ def header(members: Iterable[tuple[str, str, str]]) -> str:
             if _METADATA.fullmatch(metadata) is None:
                 continue
             member = f"{member};{metadata}"
-        if size + 1 + len(member) <= MAX_BYTES:
+        sent.append(member)
+    header = ",".join(sent)
+    if len(header) <= MAX_BYTES and len(sent) <= MAX_MEMBERS:
+        return header
+    return ",".join(_fitting(sent))
+
+
+def _fitting(members: Iterable[str]) -> list[str]:
+    """The members that are sent if not all can be, each one that fits beside those before it."""
+    fitting: list[str] = []
+    size = -1
+    for member in members:
+        if len(fitting) < MAX_MEMBERS and size + 1 + len(member) <= MAX_BYTES:
             size += 1 + len(member)
-            sent.append(member)
-            if len(sent) == MAX_MEMBERS:
-                break
-    return ",".join(sent)
+            fitting.append(member)
+    return fitting
 
 
 @ensure(lambda baggage, result: result == _latest(members(baggage)))

@@ -66,7 +66,8 @@ class VerifiedBaggagePropagator(TextMapPropagator):
             return context
         if not members:
             return context
-        entries = _entries(context)
+        held = context.get(_BAGGAGE_KEY)
+        entries = dict(held) if isinstance(held, dict) else {}
         for key, text, metadata in members:
             entries[key] = BaggageValue(text, metadata) if metadata else text
         return Context({**context, _BAGGAGE_KEY: entries})
@@ -81,13 +82,14 @@ class VerifiedBaggagePropagator(TextMapPropagator):
 
         Raises only what the setter raises.
         """
+        held = (get_current() if context is None else context).get(_BAGGAGE_KEY)
+        if not isinstance(held, dict):
+            return
         try:
             header = baggage.header(
                 [
-                    (str(name), str(value), value.metadata if type(value) is BaggageValue else "")
-                    for name, value in _entries(
-                        get_current() if context is None else context
-                    ).items()
+                    (name, value, "") if type(value) is str else _member(name, value)
+                    for name, value in held.items()
                 ]
             )
         except Exception:
@@ -96,7 +98,6 @@ class VerifiedBaggagePropagator(TextMapPropagator):
             setter.set(carrier, baggage.NAME, header)
 
 
-def _entries(context: Context) -> dict[str, Any]:
-    """A new dictionary of the names and values of the baggage in a context."""
-    held = context.get(_BAGGAGE_KEY)
-    return dict(held) if isinstance(held, dict) else {}
+def _member(name: str, value: object) -> tuple[str, str, str]:
+    """The name, value and metadata that are sent for a value that is not just text."""
+    return name, str(value), value.metadata if isinstance(value, BaggageValue) else ""

@@ -5,7 +5,6 @@ from functools import cached_property
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 from opentelemetry.context import Context, get_current
 from opentelemetry.propagators.textmap import (
     Getter,
@@ -14,6 +13,7 @@ from opentelemetry.propagators.textmap import (
     default_getter,
     default_setter,
 )
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 
 from verified import propagation, traceparent, tracestate
 from verified.otel.carriers import values
