@@ -150,7 +150,9 @@ class VerifiedTraceContextPropagator(TextMapPropagator):
         span = NonRecordingSpan(
             _new(SpanContext, (trace_id, span_id, True, _FLAGS[trace_flags], state, True))
         )
-        return Context({_SPAN_KEY: span} if context is None else {**context, _SPAN_KEY: span})
+        if context is None:
+            return Context({_SPAN_KEY: span})
+        return Context({**context, _SPAN_KEY: span})
 
     def inject(
         self,
