@@ -61,7 +61,8 @@ entries = st.lists(
         ("%41=1", [("%41", "1", "")]),
         ("a = \t1 \t, b=2", [("a", "1", ""), ("b", "2", "")]),
         (
-            "key1=value1;property1;property2, key2 = value2, key3=value3; propertyKey=propertyValue",
+            "key1=value1;property1;property2, key2 = value2, "
+            "key3=value3; propertyKey=propertyValue",
             [
                 ("key1", "value1", "property1;property2"),
                 ("key2", "value2", ""),
@@ -84,8 +85,8 @@ def test_members(header: str, found: list[tuple[str, str, str]]) -> None:
 
 
 @given(st.lists(st.builds("{}={}{}".format, tokens, octets, st.just("") | white), max_size=5))
-def test_the_short_way_and_the_long_way_find_the_same(list: list[str]) -> None:
-    header = ",".join(list)
+def test_the_short_way_and_the_long_way_find_the_same(written: list[str]) -> None:
+    header = ",".join(written)
     # White space that means nothing makes the header one that is not plain.
     assert members(header) == members(f" {header}")
 

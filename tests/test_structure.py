@@ -31,7 +31,9 @@ def test_shipped_code_imports_the_standard_library_and_itself() -> None:
 
 def test_only_the_id_generator_needs_the_sdk() -> None:
     for path in (ROOT / "verified").rglob("*.py"):
-        assert ("opentelemetry.sdk" in path.read_text()) == (path.parts[-2:] == ("otel", "id_generator.py"))
+        assert ("opentelemetry.sdk" in path.read_text()) == (
+            path.parts[-2:] == ("otel", "id_generator.py")
+        )
 
 
 def test_only_the_contracts_import_icontract() -> None:

@@ -109,15 +109,15 @@ def test_what_is_not_a_list_is_discarded_whole(header: str) -> None:
 
 
 @given(lists())
-def test_a_list_is_sent_as_it_came(list: tuple[str, list[tuple[str, str]]]) -> None:
-    header, members = list
+def test_a_list_is_sent_as_it_came(drawn: tuple[str, list[tuple[str, str]]]) -> None:
+    header, members = drawn
     state = parse(header)
     assert state is not None
     assert state.members == first_of_each(members)
     assert format(state) == (header.strip(WHITE) if members else "")
 
 
-@given(texts | lists().map(lambda list: list[0]))
+@given(texts | lists().map(lambda drawn: drawn[0]))
 def test_a_header_is_a_list_exactly_if_each_member_is_one(header: str) -> None:
     members = [member.strip(WHITE) for member in header.strip(WHITE).split(",")]
     parts = [member.split("=") for member in members if member]

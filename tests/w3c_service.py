@@ -9,6 +9,7 @@ verified propagators. The answer comes after all of them.
 
 import argparse
 import json
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.request import Request, urlopen
@@ -80,10 +81,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=5000)
     with server(parser.parse_args().port) as running:
         print(f"http://127.0.0.1:{running.server_port}/test", flush=True)
-        try:
+        with suppress(KeyboardInterrupt):
             running.serve_forever()
-        except KeyboardInterrupt:
-            pass
 
 
 if __name__ == "__main__":
