@@ -27,6 +27,7 @@ class Records(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["Content-Length"]))
         received.append([(name.lower(), value) for name, value in self.headers.items()])
         self.send_response(200)
+        self.send_header("Content-Length", "0")
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -50,9 +51,10 @@ def post(port: int, body: bytes, headers: list[tuple[str, str]]) -> int:
     for name, value in [("Content-Length", str(len(body))), *headers]:
         connection.putheader(name, value)
     connection.endheaders(body)
-    status = connection.getresponse().status
+    response = connection.getresponse()
+    response.read()
     connection.close()
-    return status
+    return response.status
 
 
 def sent(
