@@ -40,12 +40,15 @@ class Getter(Protocol):
 
     def get(self, carrier: Any, key: str) -> Any:
         """Return the first value of a header; None if there is none."""
+        raise NotImplementedError
 
     def get_all(self, carrier: Any, key: str) -> Sequence[Any]:
         """Return all values of a header in order; an empty sequence if there are none."""
+        raise NotImplementedError
 
     def keys(self, carrier: Any) -> Sequence[str]:
         """Return the names of all headers."""
+        raise NotImplementedError
 
 
 class Setter(Protocol):
@@ -53,6 +56,7 @@ class Setter(Protocol):
 
     def set(self, carrier: Any, key: str, value: str) -> None:
         """Give a header this value, and no other."""
+        raise NotImplementedError
 
 
 class MappingGetter:
@@ -156,15 +160,18 @@ class Propagator(Protocol):
 
         Whoever uses a carrier again should delete them first ("Fields").
         """
+        raise NotImplementedError
 
     def extract(self, carrier: Any, context: Context = EMPTY, getter: Getter = GETTER) -> Context:
         """Return the context with what the carrier holds; never raises."""
+        raise NotImplementedError
 
     def inject(self, carrier: Any, context: Context, setter: Setter = SETTER) -> None:
         """Set the headers for the context; those that would be empty are not set.
 
         Raises only what the setter raises.
         """
+        raise NotImplementedError
 
 
 class TraceContextPropagator:
