@@ -43,6 +43,16 @@ if TYPE_CHECKING:
     from .lift.values import Value
 
 
+SHELL = {"verified.propagation"}
+"""Modules that carry what others decide into carriers, which are anybody's objects."""
+
+UNLIFTED = {"verified.tracestate", "verified.baggage", "verified.propagation"}
+"""Modules whose functions take texts apart at places that are not known.
+
+The lifter refuses that; their contracts are fuzzed, and what can be proved of their
+regular expressions and limits is in claims of its own.
+"""
+
 CROSSHAIR_TYPES = {str, bool, TraceFlags}
 
 
@@ -50,7 +60,6 @@ class ContractClaim(Claim):
     """One postcondition of one function, of one class if it is a method."""
 
     discharges = ()
-    required = Verdict.BOUNDED
 
     def __init__(
         self, module: ModuleType, owner: type | None, member: Any, name: str, number: int
@@ -61,7 +70,28 @@ class ContractClaim(Claim):
         self.number = number
         self.name = _public_name(module, owner, name)
         self.id = f"contract.{self.name}.{number}"
-        self.subject: tuple[Subject, ...] = (self.function,)
+        self.subject: tuple[Subject, ...] = (self.function, *self._callees())
+
+    @property
+    def required(self) -> Verdict:  # type: ignore[override]
+        return Verdict.TESTED if self._is_unlifted else Verdict.BOUNDED
+
+    @property
+    def _is_unlifted(self) -> bool:
+        return self.function.__module__ in UNLIFTED
+
+    def _callees(self) -> Iterator[FunctionType]:
+        """The functions of the same module that the function calls by name."""
+        for node in ast.walk(sources.definition(self.function)):
+            called = node.func if isinstance(node, ast.Call) else None
+            found = (
+                self.function.__globals__.get(called.id) if isinstance(called, ast.Name) else None
+            )
+            if (
+                _is_python(found)
+                and sources.innermost(found).__module__ == self.function.__module__
+            ):
+                yield sources.innermost(found)
 
     def _decorators(self, named: str) -> list[ast.expr]:
         found = sources.definition(self.function).decorator_list
@@ -94,6 +124,8 @@ class ContractClaim(Claim):
         # int.__new__, and a symbolic int to methods of int: Python refuses both.
         # Inputs of other types it makes concrete, and a source of random bits that
         # gives zero for ever it follows for ever.
+        if self._is_unlifted:
+            return ("fuzz",)
         suits = set(self.parameters.values()) <= CROSSHAIR_TYPES and self.bound_to is None
         return ("smt", "symbolic", "fuzz") if suits else ("smt", "fuzz")
 
@@ -165,10 +197,13 @@ class ContractClaim(Claim):
 
 
 def modules() -> list[ModuleType]:
-    """The modules of the shipped code, without the evidence that a wheel carries inside."""
+    """The modules of the shipped code that need nothing else.
+
+    Those are all but the adapters and the evidence that a wheel carries inside.
+    """
     found = [verified]
     for info in walk_packages(verified.__path__, "verified."):
-        if info.name.split(".")[1] not in ("proofs", "__main__"):
+        if info.name.split(".")[1] not in ("proofs", "__main__", "otel"):
             found.append(importlib.import_module(info.name))
     return found
 
@@ -315,7 +350,9 @@ class _Instead:
 
 
 PUBLIC_NAMES = tuple(
-    PublicName(_public_name(module, owner, name)) for module, owner, name, _ in public_functions()
+    PublicName(_public_name(module, owner, name))
+    for module, owner, name, _ in public_functions()
+    if module.__name__ not in SHELL
 )
 
 DOMAINS[PublicName] = Domain(st.sampled_from(PUBLIC_NAMES), PUBLIC_NAMES)

@@ -12,14 +12,25 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NewType
 
 from hypothesis import strategies as st
 
-from verified import IdGenerator, SpanContext, SpanId, TraceFlags, TraceId
+from verified import (
+    Baggage,
+    IdGenerator,
+    SpanContext,
+    SpanId,
+    TraceFlags,
+    TraceId,
+    TraceState,
+    baggage,
+    propagation,
+    tracestate,
+)
 
 NUMBER_BITS = 256
 """The integers of the smt engine are from -(2**256) to 2**256 - 1."""
@@ -115,11 +126,50 @@ def near_misses(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> str:
 
 ID_TEXTS = _hexadecimal(32) | _hexadecimal(16)
 
+SAME = st.sampled_from(["a", "b"])
+"""Names that are drawn often enough to be met again."""
+
+KEYS = SAME | st.text("abcz019_-*/@", max_size=8).map("k".__add__)
+STATE_VALUES = st.text("abcXYZ019 !~", max_size=8).map("{}v".format)
+LONG_VALUES = st.integers(100, 256).map("v".__mul__)
+STATE_MEMBERS = st.builds("{}={}".format, KEYS, STATE_VALUES | LONG_VALUES)
+WHITE = st.sampled_from(["", "", "", " ", "\t", " \t"])
+
+LISTS = st.lists(
+    st.tuples(WHITE, STATE_MEMBERS | st.just(""), WHITE).map("".join), max_size=34
+).map(",".join)
+"""Texts that are mostly the list of a tracestate header."""
+
+TOKENS = SAME | st.text("abcXYZ019!#$%&'*+-.^_`|~", min_size=1, max_size=6)
+OCTETS = st.text("abc019!#%&=+-._~/:\\", max_size=8) | st.sampled_from(
+    ["%41", "%e2%82%ac", "%ff", "%", "%4", "a=b", "%C3%28"]
+)
+PROPERTIES = st.builds(
+    "{}{}{}".format, TOKENS, WHITE, st.just("") | st.builds("={}{}".format, WHITE, OCTETS)
+)
+METADATA = st.just("") | st.lists(PROPERTIES, max_size=3).map(";".join)
+BAGGAGE_MEMBERS = st.builds(
+    "{}{}={}{}{}".format,
+    TOKENS,
+    WHITE,
+    WHITE,
+    OCTETS,
+    st.just("") | st.builds("{};{}".format, WHITE, METADATA),
+)
+BAGGAGE_HEADERS = st.lists(BAGGAGE_MEMBERS, max_size=5).map(",".join) | st.integers(60, 200).map(
+    lambda count: ",".join(f"k{n}={n}" for n in range(count))
+)
+
+STATES = LISTS | KEYS | STATE_VALUES | LONG_VALUES
+BAGGAGES = BAGGAGE_HEADERS | OCTETS | METADATA | TOKENS
+
 TEXTS = (
     HEADERS
     | near_misses(HEADERS)
     | ID_TEXTS
     | near_misses(ID_TEXTS)
+    # As few branches, so that there are as many headers as before.
+    | (STATES | near_misses(STATES) | BAGGAGES | near_misses(BAGGAGES) | SAME).map(str)
     | st.text(st.characters() | st.sampled_from(ODD_CHARACTERS))
 )
 
@@ -138,16 +188,47 @@ NUMBERS = (
 )
 
 
+def _is_metadata(text: str) -> bool:
+    return text == "" or bool(baggage.properties(text))
+
+
 def _ids(cls: type[TraceId] | type[SpanId]) -> st.SearchStrategy[Any]:
     most = (1 << (128 if cls is TraceId else 64)) - 1
     edges = st.sampled_from([0, 1, 255, 256, most >> 1, (most >> 1) + 1, most])
     return (st.integers(0, most) | edges).map(partial(int.__new__, cls))
 
 
+TRACE_STATES = LISTS.map(tracestate.header).map(lambda text: TraceState(text or ""))
+
+NAMES = TOKENS | st.text(max_size=4)
+ENTRIES = st.builds(baggage.Entry, NAMES.filter(bool), st.text(max_size=6) | OCTETS, METADATA)
+BAGGAGE = st.lists(ENTRIES, max_size=4, unique_by=lambda entry: entry.name).map(
+    lambda entries: Baggage(tuple(e for e in entries if _is_metadata(e.metadata)))
+)
+MEMBER_TUPLES = st.lists(
+    st.tuples(NAMES, st.text(max_size=6) | OCTETS, METADATA), max_size=5
+) | st.integers(100, 200).map(lambda count: [(f"k{n}", str(n) * 20, "") for n in range(count)])
+
 FLAGS = st.integers(0, 255).map(partial(int.__new__, TraceFlags))
-MEMBERS = st.text("abcz019_-*/@", min_size=1, max_size=8)
-TRACE_STATES = st.lists(st.tuples(MEMBERS, MEMBERS), max_size=3).map(tuple)
+HEADER_NAMES = st.sampled_from(
+    ["traceparent", "tracestate", "baggage", "TraceParent", "TRACESTATE", "Baggage", "other"]
+)
+HEADER_VALUES = HEADERS | LISTS | BAGGAGE_HEADERS | TEXTS | st.none() | st.integers()
+CARRIERS = st.dictionaries(
+    HEADER_NAMES | st.none() | st.integers(),
+    HEADER_VALUES | st.lists(HEADER_VALUES, max_size=3),
+    max_size=4,
+) | st.fixed_dictionaries(
+    {"traceparent": HEADERS}, optional={"tracestate": LISTS, "baggage": BAGGAGE_HEADERS}
+)
+
 EVERY_BOOL = (False, True)
+
+Octet = NewType("Octet", int)
+"""A number from 0 to 255."""
+
+Share = NewType("Share", int)
+"""A number of hundredths, from 0 to 100."""
 
 DRAWS = st.lists(st.just(0) | st.just(1 << 64) | st.integers(0, (1 << 128) - 1), max_size=4).map(
     Draws
@@ -157,6 +238,8 @@ Length = NewType("Length", int)
 """A number of bytes, from 0 to 40."""
 
 DOMAINS: dict[Any, Domain] = {
+    Octet: Domain(st.integers(0, 255), tuple(range(256))),
+    Share: Domain(st.integers(0, 100), tuple(range(101))),
     Draws: Domain(DRAWS),
     Length: Domain(st.integers(0, 40), tuple(range(41))),
     float: Domain(st.floats()),
@@ -173,12 +256,22 @@ DOMAINS: dict[Any, Domain] = {
     TraceId: Domain(_ids(TraceId)),
     SpanId: Domain(_ids(SpanId)),
     TraceFlags: Domain(FLAGS, tuple(int.__new__(TraceFlags, n) for n in range(256))),
-    tuple[tuple[str, str], ...]: Domain(TRACE_STATES),
+    TraceState: Domain(TRACE_STATES),
     SpanContext: Domain(
         st.tuples(_ids(TraceId), _ids(SpanId), FLAGS, TRACE_STATES, st.booleans()).map(
             partial(tuple.__new__, SpanContext)
         )
     ),
+    Baggage: Domain(BAGGAGE),
+    Iterable[tuple[str, str, str]]: Domain(MEMBER_TUPLES),
+    Sequence[object]: Domain(
+        st.lists(TEXTS | st.none() | st.binary(max_size=3), max_size=3)
+        | st.lists(HEADERS, max_size=2)
+    ),
+    object: Domain(TEXTS | st.none() | st.integers()),
+    Any: Domain(CARRIERS),
+    propagation.TraceContextPropagator: Domain(st.just(propagation.TraceContextPropagator())),
+    propagation.BaggagePropagator: Domain(st.just(propagation.BaggagePropagator())),
     IdGenerator: Domain(DRAWS.map(IdGenerator)),
 }
 

@@ -25,7 +25,7 @@ ENGINES: Mapping[str, Callable[[Claim, Options], Finding]] = {
     engine.NAME: engine.run for engine in (smt, language, symbolic, exhaustive, fuzz)
 }
 
-ALONE = 5
+ALONE = 2
 """How many times more inputs fuzzing draws for a claim that has no other engine."""
 
 SEARCHING = 20
@@ -195,7 +195,7 @@ def _bite(
         except Stillborn:
             continue
         survivors.append(mutant)
-    quick = replace(options, timeout=min(options.timeout, 5.0))
+    quick = replace(options, timeout=min(options.timeout, 5.0), examples=options.examples * ALONE)
     end = time.perf_counter() + options.timeout
     for position, mutant in enumerate(survivors):
         if time.perf_counter() > end:

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from verified.contracts import ensure
 
@@ -59,7 +60,11 @@ _ASCII: Final = {
 """The character for the digits of an octet that is one."""
 
 
-@ensure(lambda value, result: "%" in value or result == value)
+@ensure(
+    lambda value, result: (
+        not value.isascii() or result == unquote_to_bytes(value).decode("utf-8", "replace")
+    )
+)
 def decode(value: str) -> str:
     """Return the value that was sent so.
 
@@ -126,6 +131,11 @@ class Baggage:
     def __bool__(self) -> bool:
         return self.entries != ()
 
+    @ensure(
+        lambda self, name, result: (
+            [result] == ([e for e in self.entries if e.name == name] or [None])
+        )
+    )
     def entry(self, name: str) -> Entry | None:
         """Return the entry of a name; None if there is none."""
         return next((entry for entry in self.entries if entry.name == name), None)
@@ -164,17 +174,15 @@ class Baggage:
 
     @ensure(lambda result: not result)
     def clear(self) -> "Baggage":
-        """Return the baggage without entries."""
-        return EMPTY
+        """Return the baggage without entries; the same if it has none."""
+        return EMPTY if self else self
 
 
 EMPTY: Final = Baggage()
 """The baggage without entries."""
 
 
-@ensure(lambda result: len(result) <= MAX_MEMBERS)
-@ensure(lambda result: all(_KEY.fullmatch(name) for name, _, _ in result))
-@ensure(lambda result: all(_is_entry(*member) for member in result))
+@ensure(lambda result: len(result) <= MAX_MEMBERS and all(_is_entry(*member) for member in result))
 def members(baggage: str) -> list[tuple[str, str, str]]:
     """Return the list-members of a header in order: key, decoded value, metadata.
 
@@ -197,8 +205,9 @@ def members(baggage: str) -> list[tuple[str, str, str]]:
     return found
 
 
-@ensure(lambda result: len(result) <= MAX_BYTES and result.isascii())
-@ensure(lambda result: result.count(",") < MAX_MEMBERS)
+@ensure(
+    lambda result: len(result) <= MAX_BYTES and result.isascii() and result.count(",") < MAX_MEMBERS
+)
 @ensure(lambda result: all(_MEMBER.fullmatch(m) for m in result.split(",") if result))
 def header(members: Iterable[tuple[str, str, str]]) -> str:
     """Return the header for names, values and metadata, in order; it may be empty.
@@ -234,13 +243,25 @@ def _fitting(members: Iterable[str]) -> list[str]:
     return fitting
 
 
-@ensure(lambda baggage, result: result == _latest(members(baggage)))
+@ensure(
+    lambda baggage, result: (
+        isinstance(result.entries, tuple)
+        and {entry.name: tuple(entry) for entry in result.entries}
+        == {member[0]: member for member in members(baggage)}
+    )
+)
 def parse(baggage: str) -> Baggage:
     """Return the baggage that a header carries; of members with the same key the last counts."""
     return _latest(members(baggage))
 
 
-@ensure(lambda baggage, result: result == header(baggage.entries))
+@ensure(
+    lambda baggage, result: all(
+        (read.value, read.metadata) == (decode(encode(held.value)), held.metadata)
+        for read in parse(result).entries
+        for held in [baggage.entry(read.name)]
+    )
+)
 def format(baggage: Baggage) -> str:
     """Return the header for baggage; an empty one is not to be sent."""
     return header(baggage.entries)

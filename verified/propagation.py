@@ -89,7 +89,19 @@ GETTER: Final = MappingGetter()
 SETTER: Final = MappingSetter()
 
 
-@ensure(lambda name, key, result: result or name != key)
+@ensure(
+    lambda name, key, result: (
+        result
+        == (
+            name == key
+            or (
+                isinstance(name, str)
+                and (name + key).isascii()
+                and name.casefold() == key.casefold()
+            )
+        )
+    )
+)
 def same_name(name: object, key: str) -> bool:
     """Whether two names are the same but for the case of ASCII letters."""
     return name == key or (
@@ -117,9 +129,11 @@ def combined(values: Sequence[object]) -> str | None:
     return ",".join(texts)
 
 
-@ensure(lambda values, result: result is None or len(values) == 1)
 @ensure(
-    lambda values, result: result is None or result == traceparent.fields(values[0].strip(" \t"))
+    lambda values, result: (
+        result is None
+        or (len(values) == 1 and result == traceparent.fields(values[0].strip(" \t")))
+    )
 )
 def parent(values: Sequence[object]) -> tuple[int, int, int] | None:
     """Return trace id, parent id and trace flags of the traceparent headers with these values.
@@ -181,10 +195,14 @@ class TraceContextPropagator:
     def fields(self) -> tuple[str, ...]:
         return traceparent.NAME, tracestate.NAME
 
-    @ensure(lambda context, result: result.baggage == context.baggage)
     @ensure(
         lambda context, result: (
-            result is context or (result.span_context.is_valid and result.span_context.is_remote)
+            result is context
+            or (
+                result.baggage == context.baggage
+                and result.span_context.is_valid
+                and result.span_context.is_remote
+            )
         )
     )
     def extract(self, carrier: Any, context: Context = EMPTY, getter: Getter = GETTER) -> Context:
@@ -216,7 +234,7 @@ class TraceContextPropagator:
             return
         setter.set(carrier, traceparent.NAME, header)
         if span_context.trace_state:
-            setter.set(carrier, tracestate.NAME, tracestate.format(span_context.trace_state))
+            setter.set(carrier, tracestate.NAME, span_context.trace_state.header)
 
 
 class BaggagePropagator:
@@ -226,7 +244,12 @@ class BaggagePropagator:
     def fields(self) -> tuple[str, ...]:
         return (baggage.NAME,)
 
-    @ensure(lambda context, result: result.span_context is context.span_context)
+    @ensure(
+        lambda context, result: (
+            result is context
+            or (result.span_context is context.span_context and bool(result.baggage))
+        )
+    )
     def extract(self, carrier: Any, context: Context = EMPTY, getter: Getter = GETTER) -> Context:
         """Return the context with the entries that the carrier holds set in its baggage."""
         try:

@@ -86,8 +86,12 @@ class TraceState:
         return self.header != ""
 
     @property
-    @ensure(lambda result: all(_is_member(key, value) for key, value in result))
-    @ensure(lambda result: len(dict(result)) == len(result) <= MAX_MEMBERS)
+    @ensure(
+        lambda result: (
+            len(dict(result)) == len(result) <= MAX_MEMBERS
+            and all(_is_member(key, value) for key, value in result)
+        )
+    )
     def members(self) -> tuple[tuple[str, str], ...]:
         """The members in order, each a key and a value, no key twice."""
         members: dict[str, str] = {}
@@ -188,13 +192,6 @@ def parse(tracestate: str) -> TraceState | None:
     """
     text = header(tracestate)
     return None if text is None else _trusted(text)
-
-
-@ensure(lambda state, result: result == state.header)
-@ensure(lambda result: result is None or header(result) == result)
-def format(state: TraceState) -> str:
-    """Return the header for a list; an empty one is not to be sent."""
-    return state.header
 
 
 def _trusted(text: str) -> TraceState:

@@ -59,7 +59,7 @@ def root_says_that_its_id_is_random(generator: IdGenerator, sampled: bool) -> bo
         and not context.is_remote
         and context.trace_flags.random
         and context.trace_flags.sampled == sampled
-        and context.trace_state == ()
+        and not context.trace_state
         and generator.is_trace_id_random()
     )
 

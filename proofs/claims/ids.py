@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from verified import SpanContext, SpanId, TraceFlags, TraceId
+from verified import SpanContext, SpanId, TraceFlags, TraceId, TraceState
 from verified.ids import _Id
 
 from ..claim import Constant, Fault, claim
@@ -250,7 +250,7 @@ def ids_have_no_attributes(trace_id: TraceId, span_id: SpanId) -> bool:
     engines=("fuzz",),
 )
 def shown_as_what_makes_it(context: SpanContext) -> bool:
-    names = {cls.__name__: cls for cls in (SpanContext, TraceId, SpanId, TraceFlags)}
+    names = {cls.__name__: cls for cls in (SpanContext, TraceId, SpanId, TraceFlags, TraceState)}
     try:
         made = eval(repr(context), names)
     except (NameError, SyntaxError, ValueError, TypeError):

@@ -8,6 +8,7 @@ from typing import Any
 
 from verified import SpanContext, SpanId, TraceFlags, TraceId
 from verified.ids import _Id
+from verified.tracestate import EMPTY
 
 from ..claim import Fault, claim
 from ..contracts import fresh_import
@@ -31,7 +32,7 @@ def validity(context: SpanContext) -> bool:
 def of_valid_ids_is_valid(
     trace_id: TraceId, span_id: SpanId, flags: TraceFlags, remote: bool
 ) -> bool:
-    context = SpanContext(trace_id, span_id, flags, (), remote)
+    context = SpanContext(trace_id, span_id, flags, EMPTY, remote)
     return context.is_valid == (trace_id.is_valid and span_id.is_valid)
 
 

@@ -651,6 +651,10 @@ class Lifter:
                 return a == b
             case (Opaque(a, empty), Tuple(())) | (Tuple(()), Opaque(a, empty)):
                 return a == empty
+            case (Opaque(a, empty, cls), Const(of)) | (Const(of), Opaque(a, empty, cls)) if (
+                isinstance(of, cls) and not of
+            ):
+                return a == empty
             case (Const(a), Const(b)):
                 if left == models.MATCH == right:
                     raise self.refuse("a comparison of matches")

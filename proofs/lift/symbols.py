@@ -18,7 +18,7 @@ from typing import Any
 
 import z3
 
-from verified import IdGenerator, SpanContext, SpanId, TraceFlags, TraceId
+from verified import IdGenerator, SpanContext, SpanId, TraceFlags, TraceId, TraceState
 
 from ..domains import NUMBER_BITS, Draws
 from . import values as v
@@ -132,14 +132,14 @@ def _trace_state(name: str) -> Symbol:
     # Only equality is asked of it, so as many values as there can be variables suffice.
     term = z3.BitVec(name, 32)
 
-    def read(evaluate: Evaluate) -> tuple[tuple[str, str], ...]:
+    def read(evaluate: Evaluate) -> TraceState:
         value = _unsigned(evaluate(term))
-        return (("k", str(value)),) if value else ()
+        return TraceState(f"k={value}" if value else "")
 
-    def bind(value: tuple[tuple[str, str], ...]) -> Substitution:
-        return [(term, z3.BitVecVal(zlib.crc32(repr(value).encode()) if value else 0, 32))]
+    def bind(value: TraceState) -> Substitution:
+        return [(term, z3.BitVecVal(zlib.crc32(value.header.encode()) if value else 0, 32))]
 
-    return Symbol(v.Opaque(term, EMPTY, tuple), v.TRUE, read, bind, [term == EMPTY, term == 1])
+    return Symbol(v.Opaque(term, EMPTY, TraceState), v.TRUE, read, bind, [term == EMPTY, term == 1])
 
 
 def _span_context(name: str) -> Symbol:
@@ -236,7 +236,7 @@ _SYMBOLS: dict[Any, Callable[[str], Symbol]] = {
     TraceId: lambda name: _natural(name, 128, TraceId),
     SpanId: lambda name: _natural(name, 64, SpanId),
     TraceFlags: lambda name: _natural(name, 8, TraceFlags),
-    tuple[tuple[str, str], ...]: _trace_state,
+    TraceState: _trace_state,
     SpanContext: _span_context,
     IdGenerator: _id_generator,
 }

@@ -71,7 +71,7 @@ class Tuple:
 class Opaque:
     """A value of which the code may ask nothing but its class and whether it is another.
 
-    ``empty`` is the term of the one value that compares equal to ``cls()``.
+    ``empty`` is the term of the one value that is false, and equal to ``cls()``.
     """
 
     term: z3.ExprRef

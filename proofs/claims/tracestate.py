@@ -1,0 +1,139 @@
+"""Claims about the tracestate header (W3C Trace Context Level 2)."""
+
+from verified import TraceState, tracestate
+
+from ..claim import Constant, claim
+from ..domains import Share
+from ..grammar import Grammar
+from ..verdict import Verdict
+
+KEY = Grammar("tracestate", "key")
+VALUE = Grammar("tracestate", "value")
+MEMBER = Grammar("tracestate", "member")
+LIST = Grammar("tracestate", "list")
+
+
+@claim(
+    "The regular expression of a key is the grammar of Level 2, for text of any length",
+    discharges="TS-03",
+    subject=Constant("verified.tracestate", "_KEY"),
+    engines=("language", "fuzz"),
+)
+def key_expression_is_the_grammar(text: str) -> bool:
+    return (tracestate._KEY.fullmatch(text) is not None) == KEY.matches(text)
+
+
+@claim(
+    "The regular expression of a value is the grammar of Level 2, for text of any length: leading "
+    "spaces are part of it, trailing ones are not",
+    discharges=("TS-04", "TS-05"),
+    subject=Constant("verified.tracestate", "_VALUE"),
+    engines=("language", "fuzz"),
+)
+def value_expression_is_the_grammar(text: str) -> bool:
+    return (tracestate._VALUE.fullmatch(text) is not None) == VALUE.matches(text)
+
+
+@claim(
+    "The regular expression of a member is the grammar of Level 2, for text of any length",
+    discharges=("TS-03", "TS-04"),
+    subject=(Constant("verified.tracestate", "_KEY"), Constant("verified.tracestate", "_VALUE")),
+    engines=("language", "fuzz"),
+)
+def member_expression_is_the_grammar(text: str) -> bool:
+    return (tracestate._MEMBER.fullmatch(text) is not None) == MEMBER.matches(text)
+
+
+@claim(
+    "A header is taken if and only if, without the white space around it, it is a list of the "
+    "grammar, of at most 32 members, empty ones among them",
+    discharges=("TS-06", "TS-07", "TS-17"),
+    subject=tracestate.header,
+    engines=("fuzz",),
+    required=Verdict.TESTED,
+)
+def lists_are_those_of_the_grammar(text: str) -> bool:
+    return (tracestate.header(text) is not None) == LIST.matches(text.strip(" \t"))
+
+
+@claim(
+    "A list that is not changed is passed on character by character, but for white space around it",
+    discharges=("TS-05", "TS-10", "TS-13", "TS-16"),
+    subject=(tracestate.header, tracestate.parse),
+    engines=("fuzz",),
+    required=Verdict.TESTED,
+)
+def unchanged_lists_pass_as_they_came(text: str) -> bool:
+    state = tracestate.parse(text)
+    if state is None:
+        return not LIST.matches(text.strip(" \t"))
+    sent = state.header
+    return sent == text.strip(" \t") if state else not text.strip(" \t,")
+
+
+@claim(
+    "Whatever a list is changed by, the key is at the front, no key is there twice, there are at "
+    "most 32 members, and the others are as they were and in order, the right-most gone first",
+    discharges=("SC-05", "SC-06", "SC-07", "TS-09", "TS-13", "TS-14", "TS-15"),
+    subject=(TraceState.with_member, TraceState.add, TraceState.update),
+    engines=("fuzz",),
+    required=Verdict.TESTED,
+)
+def changes_follow_the_standard(state: TraceState, key: str, value: str) -> bool:
+    valid = KEY.matches(key) and VALUE.matches(value)
+    others = [member for member in state.members if member[0] != key]
+    expected = [(key, value), *others][:32] if valid else list(state.members)
+    there = state.get(key) is not None
+    return (
+        list(state.with_member(key, value).members) == expected
+        and list(state.add(key, value).members) == (list(state.members) if there else expected)
+        and list(state.update(key, value).members) == (expected if there else list(state.members))
+    )
+
+
+@claim(
+    "A key that is deleted is gone, the others are as they were and in order",
+    discharges=("SC-05", "SC-06", "TS-13"),
+    subject=TraceState.delete,
+    engines=("fuzz",),
+    required=Verdict.TESTED,
+)
+def deletion_leaves_the_others(state: TraceState) -> bool:
+    return all(
+        list(state.delete(key).members) == [m for m in state.members if m[0] != key]
+        for key, _ in state.members
+    )
+
+
+@claim(
+    "Every list that an operation gives is of the grammar, whatever it was asked to do",
+    discharges=("SC-07", "TS-07"),
+    subject=(TraceState.with_member, TraceState.truncated),
+    engines=("fuzz",),
+    required=Verdict.TESTED,
+)
+def lists_are_valid_at_all_times(state: TraceState, key: str, value: str, limit: int) -> bool:
+    made = state.with_member(key, value), state.delete(key), state.truncated(limit)
+    return all(LIST.matches(each.header) for each in made)
+
+
+@claim(
+    "A list is truncated by whole entries: those of over 128 characters first, then the others, "
+    "each from the end, and no more than need be",
+    discharges=("TS-11", "TS-12"),
+    subject=TraceState.truncated,
+    engines=("fuzz",),
+    required=Verdict.TESTED,
+)
+def truncation_follows_the_standard(state: TraceState, share: Share) -> bool:
+    limit = len(state.header) * share // 100
+    kept = [f"{key}={value}" for key, value in state.members]
+    while len(",".join(kept)) > limit:
+        long = [at for at, entry in enumerate(kept) if len(entry) > 128]
+        del kept[max(long, default=len(kept) - 1)]
+    left = state.truncated(limit)
+    return len(left.header) <= limit and (
+        left == state
+        if len(state.header) <= limit
+        else [f"{key}={value}" for key, value in left.members] == kept
+    )
