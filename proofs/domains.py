@@ -13,6 +13,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NewType
@@ -314,9 +315,13 @@ def with_draws(value: Any, numbers: Sequence[int]) -> Any:
 
 
 def fresh(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs once more, for another run: sources of random bits start from the beginning."""
-    sources = {name: source_of(value) for name, value in inputs.items()}
-    return {
-        name: value if source is None else with_draws(value, source.numbers)
-        for (name, value), source in zip(inputs.items(), sources.values(), strict=True)
-    }
+    """The inputs once more, for another run, as if nothing had been done with them."""
+    return {name: _again(value) for name, value in inputs.items()}
+
+
+def _again(value: Any) -> Any:
+    source = source_of(value)
+    if source is not None:
+        # It starts from the beginning.
+        return with_draws(value, source.numbers)
+    return deepcopy(value) if isinstance(value, dict | list) else value

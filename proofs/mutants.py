@@ -13,9 +13,10 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 import libcst as cst
@@ -72,12 +73,17 @@ def planted(fault: Fault) -> Mutant:
     return Mutant(changed, "", None, line, was, now or "(nothing)")
 
 
+@lru_cache(maxsize=16)
+def _parsed(text: str) -> tuple[cst.Module, Mapping[cst.CSTNode, Any]]:
+    """The tree of a module, and where each node of it stands."""
+    wrapper = MetadataWrapper(cst.parse_module(text))
+    return wrapper.module, wrapper.resolve(PositionProvider)
+
+
 def _in_module(module: str, name: str, is_function: bool) -> Iterator[Mutant]:
     importlib.import_module(module)
     source = sources.module(module)
-    wrapper = MetadataWrapper(cst.parse_module(source.text))
-    positions = wrapper.resolve(PositionProvider)
-    tree = wrapper.module
+    tree, positions = _parsed(source.text)
     for root in _places(tree, name.split("."), is_function):
         for node in _nodes(root):
             for kind, operator in mutation_operators:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from . import domains
@@ -78,7 +78,7 @@ def prove(claim: Claim, options: Options, engines: Sequence[str] | None = None) 
     replay = claim.fails_on(counterexample) if counterexample is not None else None
     witness = bites = None
     if verdict.conclusive and verdict >= claim.required:
-        inputs = fuzz.sample(claim, CONCRETE, options.seed)
+        inputs = list(islice(fuzz.sample(claim, options), CONCRETE))
         witness = next((i for i in inputs if claim.fails_on(i) is None), None)
         if witness is None:
             verdict, reason = Verdict.VACUOUS, "no inputs were found of which it speaks"

@@ -1,11 +1,19 @@
-"""The fuzz engine: Hypothesis runs the claim on the real code and shrinks what fails."""
+"""The fuzz engine: the claim on the real code, on inputs that Hypothesis draws and shrinks.
+
+What is drawn depends on the types of the inputs alone, so it is drawn once for all that
+is done with it: fuzzing, comparing lifted terms with the real code, finding a witness,
+and running mutants, which have no say in it then.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, assume, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 
@@ -16,18 +24,20 @@ from . import Options
 
 NAME = "fuzz"
 
+Parameters = tuple[tuple[str, Any], ...]
+
 
 class _Fails(Exception):
     """A claim failed on the inputs that were drawn."""
 
 
-def inputs_of(claim: Claim) -> st.SearchStrategy[dict[str, Any]]:
+def _strategy(parameters: Parameters) -> st.SearchStrategy[dict[str, Any]]:
     """The strategy for all inputs of a claim.
 
     :raises KeyError: if the type of an input has no domain.
     """
     strategies = {}
-    for name, annotation in claim.parameters.items():
+    for name, annotation in parameters:
         known = domain(annotation)
         if known is None:
             raise KeyError(f"inputs of the type {annotation} have no domain")
@@ -46,19 +56,24 @@ def _settings(examples: int, *phases: Phase) -> settings:
     )
 
 
-def sample(claim: Claim, count: int, seed_number: int) -> list[dict[str, Any]]:
-    """Inputs from the domains that the claim admits, at most so many."""
+@lru_cache(maxsize=16)
+def _drawn(parameters: Parameters, count: int, seed_number: int) -> tuple[dict[str, Any], ...]:
     found: list[dict[str, Any]] = []
 
     @seed(seed_number)
     @_settings(count, Phase.generate)
-    @given(inputs_of(claim))
+    @given(_strategy(parameters))
     def draw(inputs: dict[str, Any]) -> None:
-        if claim.admits(inputs):
-            found.append(inputs)
+        found.append(inputs)
 
     draw()
-    return found
+    return tuple(found)
+
+
+def sample(claim: Claim, options: Options) -> Iterator[dict[str, Any]]:
+    """Inputs from the domains that the claim admits, of as many as fuzzing may draw."""
+    drawn = _drawn(tuple(claim.parameters.items()), options.examples, options.seed)
+    return filter(claim.admits, drawn)
 
 
 def run(claim: Claim, options: Options) -> Finding:
@@ -66,22 +81,12 @@ def run(claim: Claim, options: Options) -> Finding:
     start = time.perf_counter()
     tried = 0
     failing: dict[str, Any] | None = None
-
-    @seed(options.seed)
-    @_settings(options.examples, Phase.generate, Phase.shrink)
-    @given(inputs_of(claim))
-    def attempt(inputs: dict[str, Any]) -> None:
-        nonlocal tried, failing
-        assume(claim.admits(inputs))
-        tried += 1
-        if claim.fails_on(inputs) is not None:
-            failing = inputs
-            raise _Fails
-
     try:
-        attempt()
-    except _Fails:
-        pass
+        for inputs in sample(claim, options):
+            tried += 1
+            if claim.fails_on(inputs) is not None:
+                failing = _shrunk(claim, options, inputs)
+                break
     except HypothesisException as error:
         reason = f"Hypothesis: {error}"
         return Finding(NAME, Verdict.ERROR, time.perf_counter() - start, tried, reason=reason)
@@ -91,3 +96,20 @@ def run(claim: Claim, options: Options) -> Finding:
     if tried == 0:
         return Finding(NAME, Verdict.UNKNOWN, seconds, 0, reason="no input was admitted")
     return Finding(NAME, Verdict.TESTED, seconds, tried)
+
+
+def _shrunk(claim: Claim, options: Options, failing: dict[str, Any]) -> dict[str, Any]:
+    """The simplest inputs on which the claim fails that Hypothesis finds from the same draws."""
+
+    @seed(options.seed)
+    @_settings(options.examples, Phase.generate, Phase.shrink)
+    @given(_strategy(tuple(claim.parameters.items())))
+    def attempt(inputs: dict[str, Any]) -> None:
+        nonlocal failing
+        if claim.admits(inputs) and claim.fails_on(inputs) is not None:
+            failing = inputs
+            raise _Fails
+
+    with suppress(_Fails):
+        attempt()
+    return failing

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import z3
@@ -147,7 +147,7 @@ def disagreement(
     Returns how many inputs were compared, and the first on which they differ.
     """
     compared = 0
-    for inputs in sample(claim, COMPARED, options.seed):
+    for inputs in islice(sample(claim, options), COMPARED):
         pairs = substitution(lifted, inputs)
         if pairs is None:
             continue
