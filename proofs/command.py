@@ -237,7 +237,8 @@ def _explain_requirement(id: str) -> None:
     for claim in claims:
         click.echo(f"  discharged by  {claim.id}: {claim.sentence}")
     if not claims:
-        click.echo("  not discharged by any claim")
+        why = f": {needed.elsewhere}" if needed.elsewhere else ""
+        click.echo(f"  not discharged by any claim{why}")
 
 
 def check_that_none_is_missing(claims: Sequence[Claim]) -> None:

@@ -49,8 +49,8 @@ SHELL = {"verified.propagation"}
 UNLIFTED = {"verified.tracestate", "verified.baggage", "verified.propagation"}
 """Modules whose functions take texts apart at places that are not known.
 
-The lifter refuses that; their contracts are fuzzed, and what can be proved of their
-regular expressions and limits is in claims of its own.
+The lifter refuses that; their contracts are fuzzed, unless they are of numbers alone, and
+what can be proved of their regular expressions is in claims of its own.
 """
 
 CROSSHAIR_TYPES = {str, bool, TraceFlags}
@@ -78,7 +78,8 @@ class ContractClaim(Claim):
 
     @property
     def _is_unlifted(self) -> bool:
-        return self.function.__module__ in UNLIFTED
+        numbers = set(self.parameters.values()) <= {int, bool}
+        return self.function.__module__ in UNLIFTED and not numbers
 
     def _callees(self) -> Iterator[FunctionType]:
         """The functions of the same module that the function calls by name."""

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
+from itertools import permutations
 from typing import Any, NewType
 
 from hypothesis import strategies as st
@@ -223,10 +224,29 @@ CARRIERS = st.dictionaries(
     {"traceparent": HEADERS}, optional={"tracestate": LISTS, "baggage": BAGGAGE_HEADERS}
 )
 
+Headers = NewType("Headers", dict[Any, Any])
+"""A carrier: values or lists of values by the name of a header; some are not text."""
+
+Carrier = NewType("Carrier", object)
+"""What is handed to a propagator as a carrier, whether it is one or not."""
+
+Order = NewType("Order", tuple[str, ...])
+"""Three names in some order."""
+
+ORDERS = tuple(permutations("abc"))
+
 EVERY_BOOL = (False, True)
 
-Octet = NewType("Octet", int)
-"""A number from 0 to 255."""
+Block = NewType("Block", int)
+"""The number of a block of 4096 code points."""
+
+Count = NewType("Count", int)
+"""A number of members, from 0 to 200."""
+
+Place = NewType("Place", tuple[int, int])
+"""A number of members up to 32, and the position of one of them, or of none behind them."""
+
+PLACES = tuple((count, position) for count in range(33) for position in range(count + 1))
 
 Share = NewType("Share", int)
 """A number of hundredths, from 0 to 100."""
@@ -238,8 +258,18 @@ DRAWS = st.lists(st.just(0) | st.just(1 << 64) | st.integers(0, (1 << 128) - 1),
 Length = NewType("Length", int)
 """A number of bytes, from 0 to 40."""
 
+SPAN_CONTEXTS = st.tuples(_ids(TraceId), _ids(SpanId), FLAGS, TRACE_STATES, st.booleans()).map(
+    partial(tuple.__new__, SpanContext)
+)
+
+CONTEXTS = st.tuples(st.none() | SPAN_CONTEXTS, BAGGAGE).map(
+    partial(tuple.__new__, propagation.Context)
+)
+
 DOMAINS: dict[Any, Domain] = {
-    Octet: Domain(st.integers(0, 255), tuple(range(256))),
+    Block: Domain(st.integers(0, 271), tuple(range(272))),
+    Count: Domain(st.integers(0, 200), tuple(range(201))),
+    Place: Domain(st.sampled_from(PLACES), PLACES),
     Share: Domain(st.integers(0, 100), tuple(range(101))),
     Draws: Domain(DRAWS),
     Length: Domain(st.integers(0, 40), tuple(range(41))),
@@ -258,11 +288,7 @@ DOMAINS: dict[Any, Domain] = {
     SpanId: Domain(_ids(SpanId)),
     TraceFlags: Domain(FLAGS, tuple(int.__new__(TraceFlags, n) for n in range(256))),
     TraceState: Domain(TRACE_STATES),
-    SpanContext: Domain(
-        st.tuples(_ids(TraceId), _ids(SpanId), FLAGS, TRACE_STATES, st.booleans()).map(
-            partial(tuple.__new__, SpanContext)
-        )
-    ),
+    SpanContext: Domain(SPAN_CONTEXTS),
     Baggage: Domain(BAGGAGE),
     Iterable[tuple[str, str, str]]: Domain(MEMBER_TUPLES),
     Sequence[object]: Domain(
@@ -271,6 +297,10 @@ DOMAINS: dict[Any, Domain] = {
     ),
     object: Domain(TEXTS | st.none() | st.integers()),
     Any: Domain(CARRIERS),
+    Headers: Domain(CARRIERS),
+    Carrier: Domain(CARRIERS | st.none() | st.integers() | st.text() | st.binary()),
+    Order: Domain(st.sampled_from(ORDERS), ORDERS),
+    propagation.Context: Domain(CONTEXTS),
     propagation.TraceContextPropagator: Domain(st.just(propagation.TraceContextPropagator())),
     propagation.BaggagePropagator: Domain(st.just(propagation.BaggagePropagator())),
     IdGenerator: Domain(DRAWS.map(IdGenerator)),
@@ -298,7 +328,8 @@ def source(value: Any) -> str:
     """The Python expression that makes an input again."""
     if isinstance(value, IdGenerator):
         return f"IdGenerator({value._getrandbits!r})"
-    return repr(value)
+    # Python refuses to write so many decimal digits.
+    return hex(value) if type(value) is int and value.bit_length() > 4096 else repr(value)
 
 
 def source_of(value: Any) -> Draws | None:

@@ -13,13 +13,17 @@ from .grammar import SPEC
 
 @dataclass(frozen=True)
 class Requirement:
-    """One sentence of a standard. ``sources`` say where it stands, pinned to a version."""
+    """One sentence of a standard. ``sources`` say where it stands, pinned to a version.
+
+    ``elsewhere`` says why it binds somebody else than this code, where it does.
+    """
 
     id: str
     level: str
     text: str
     standard: str
     sources: tuple[str, ...]
+    elsewhere: str | None = None
 
 
 @lru_cache(maxsize=1)
@@ -46,6 +50,7 @@ def requirements() -> dict[str, Requirement]:
             row["text"],
             f"{file['standard']['title']} {file['standard']['version']}",
             tuple(map(source, row["sources"])),
+            row.get("elsewhere"),
         )
         for file in standards
         for row in file["requirement"]

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from verified.contracts import ensure
+from verified.contracts import ensure, require
 
 NAME: Final = "baggage"
 """The name of the header, in the case in which it is sent."""
@@ -235,12 +235,33 @@ def header(members: Iterable[tuple[str, str, str]]) -> str:
 def _fitting(members: Iterable[str]) -> list[str]:
     """The members that are sent if not all can be, each one that fits beside those before it."""
     fitting: list[str] = []
-    size = -1
+    size = 0
     for member in members:
-        if len(fitting) < MAX_MEMBERS and size + 1 + len(member) <= MAX_BYTES:
-            size += 1 + len(member)
+        if fits(len(fitting), size, len(member)):
+            size = size_with(size, len(member))
             fitting.append(member)
     return fitting
+
+
+@ensure(lambda size, length, result: result == (length if size == 0 else size + 1 + length))
+@require(lambda size, length: size >= 0 and length >= 0)
+def size_with(size: int, length: int) -> int:
+    """Return the size of a header of ``size`` bytes to which a member of ``length`` is added.
+
+    A comma stands between them, unless the header was empty.
+    """
+    return size + length + (size > 0)
+
+
+@ensure(
+    lambda count, size, length, result: (
+        result == (0 <= count < MAX_MEMBERS and size_with(size, length) <= MAX_BYTES)
+    )
+)
+@require(lambda count, size, length: count >= 0 and size >= 0 and length >= 0)
+def fits(count: int, size: int, length: int) -> bool:
+    """Whether a member of ``length`` bytes may be added to ``count`` others of ``size`` bytes."""
+    return count < MAX_MEMBERS and size_with(size, length) <= MAX_BYTES
 
 
 @ensure(

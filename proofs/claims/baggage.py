@@ -1,9 +1,11 @@
 """Claims about the baggage header (W3C Baggage) and the baggage of the OpenTelemetry API."""
 
+from urllib.parse import unquote_to_bytes
+
 from verified import Baggage, baggage
 
 from ..claim import Constant, claim
-from ..domains import Octet
+from ..domains import Block, Count
 from ..grammar import Grammar
 from ..verdict import Verdict
 
@@ -72,18 +74,71 @@ def literal_expression_is_the_grammar(text: str) -> bool:
 
 
 @claim(
-    "Each octet is sent as itself if it may be, else as `%` and two digits, and is read as itself",
+    "Each character is sent as itself if it may be, else as `%` and two digits for each byte of "
+    "its UTF-8, and is read as itself; a surrogate, which has no UTF-8, is U+FFFD: for every code "
+    "point, in blocks of 4096",
     discharges=("BG-02", "BG-12"),
     subject=(baggage.encode, baggage.decode),
     required=Verdict.EXHAUSTED,
     engines=("exhaustive",),
 )
-def every_octet_is_coded_as_it_must(octet: Octet) -> bool:
-    character = chr(octet)
-    sent = baggage.encode(character)
-    coded = "".join(f"%{byte:02X}" for byte in character.encode())
-    expected = character if LITERAL.matches(character) else coded
-    return sent == expected and baggage.decode(sent) == character
+def every_character_is_coded_as_it_must(block: Block) -> bool:
+    characters = [chr(number) for number in range(block << 12, (block + 1) << 12)]
+    readable = ["\ufffd" if "\ud800" <= c <= "\udfff" else c for c in characters]
+    literal = {c for c in characters[:128] if c != "%" and VALUE.matches(c)}
+    coded = [c if c in literal else "%" + c.encode().hex("%").upper() for c in readable]
+    sent = [baggage.encode(c) for c in characters]
+    return sent == coded and [baggage.decode(text) for text in sent] == readable
+
+
+@claim(
+    "Percent-encoded octets of a value or of the value of a property that are no UTF-8 are read as "
+    "U+FFFD, `%` without two digits and `+` as themselves",
+    discharges=("BG-03", "BG-05"),
+    subject=(baggage.decode, baggage.properties),
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+)
+def what_is_not_utf8_is_replaced(value: str) -> bool:
+    if not VALUE.matches(value):
+        return True
+    expected = unquote_to_bytes(value).decode("utf-8", "replace")
+    return baggage.decode(value) == expected and baggage.properties(f"p={value};q") == (
+        ("p", expected),
+        ("q", None),
+    )
+
+
+@claim(
+    "A header within the limits of 180 members and 8192 bytes to which a member that fits is added "
+    "is within them, and a member fits unless it is not: the step of an induction over members",
+    discharges=("BG-07", "BG-08"),
+    subject=(baggage.fits, baggage.size_with),
+    required=Verdict.BOUNDED,
+)
+def limits_are_kept(count: int, size: int, length: int) -> bool:
+    if not (0 <= count <= 180 and 0 <= size <= 8192 and length > 0):
+        return True
+    longer = length if size == 0 else size + 1 + length
+    return baggage.fits(count, size, length) == (count + 1 <= 180 and longer <= 8192)
+
+
+@claim(
+    "Of so many members of a header, with white space or without, the first 180 are read, and of "
+    "so many entries the first 180 are sent, all of them if they are 64",
+    discharges=("BG-07", "BG-08", "BG-09"),
+    subject=(baggage.members, baggage.header),
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def as_many_members_as_the_grammar_has(count: Count) -> bool:
+    members = [(f"k{n}", str(n), "") for n in range(count)]
+    texts = [f"{key}={value}" for key, value, _ in members]
+    return (
+        baggage.members(",".join(texts)) == members[:180]
+        and baggage.members(" , ".join(texts)) == members[:180]
+        and baggage.header(members) == ",".join(texts[:180])
+    )
 
 
 @claim(

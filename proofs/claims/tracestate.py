@@ -3,7 +3,7 @@
 from verified import TraceState, tracestate
 
 from ..claim import Constant, claim
-from ..domains import Share
+from ..domains import Place, Share
 from ..grammar import Grammar
 from ..verdict import Verdict
 
@@ -89,6 +89,25 @@ def changes_follow_the_standard(state: TraceState, key: str, value: str) -> bool
         and list(state.add(key, value).members) == (list(state.members) if there else expected)
         and list(state.update(key, value).members) == (expected if there else list(state.members))
     )
+
+
+@claim(
+    "To a list of any length a member can be added or given another value, whichever it is: it "
+    "comes to the front, the others keep their order, and of 33 the right-most goes",
+    discharges=("TS-09", "TS-14", "TS-15"),
+    subject=(TraceState.with_member, TraceState.delete),
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def every_member_of_every_length(place: Place) -> bool:
+    count, position = place
+    keys = [f"k{n}" for n in range(count)]
+    key = keys[position] if position < count else "new"
+    state = TraceState(",".join(f"{each}=1" for each in keys))
+    others = [f"{each}=1" for each in keys if each != key]
+    return state.with_member(key, "2").header == ",".join(
+        [f"{key}=2", *others][:32]
+    ) and state.delete(key).header == ",".join(others)
 
 
 @claim(

@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 
@@ -52,6 +52,7 @@ def _settings(examples: int, *phases: Phase) -> settings:
         database=None,
         deadline=None,
         report_multiple_bugs=False,
+        verbosity=Verbosity.quiet,
         suppress_health_check=list(HealthCheck),
     )
 
