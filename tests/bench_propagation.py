@@ -14,21 +14,19 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from proofs.contracts import fresh_import
-
-# The code as it is shipped, whether this run has contracts on or off.
-shipped: Any = fresh_import(contracts=False)
+from verified.otel import VerifiedBaggagePropagator, VerifiedTraceContextPropagator
+from verified.otel.id_generator import VerifiedIdGenerator
 
 TRACE_CONTEXT = {
-    "verified": shipped["verified.otel"].VerifiedTraceContextPropagator(),
+    "verified": VerifiedTraceContextPropagator(),
     "opentelemetry": TraceContextTextMapPropagator(),
 }
 BAGGAGE = {
-    "verified": shipped["verified.otel"].VerifiedBaggagePropagator(),
+    "verified": VerifiedBaggagePropagator(),
     "opentelemetry": W3CBaggagePropagator(),
 }
 IDS = {
-    "verified": shipped["verified.otel.id_generator"].VerifiedIdGenerator(),
+    "verified": VerifiedIdGenerator(),
     "opentelemetry": RandomIdGenerator(),
 }
 

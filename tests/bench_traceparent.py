@@ -17,7 +17,6 @@ from proofs.contracts import fresh_import
 
 HEADER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 CARRIER = {"traceparent": HEADER}
-# The code as it is shipped, whether this run has contracts on or off.
 shipped: Any = fresh_import(contracts=False)
 guarded: Any = fresh_import(contracts=True)
 parse = shipped["verified.traceparent"].parse

@@ -1,4 +1,7 @@
-"""Tests run with contracts on: whatever they call is held to what it promises."""
+"""Tests run with contracts on: whatever they call is held to what it promises.
+
+Benchmarks run with contracts off, as the code is shipped.
+"""
 
 import pytest
 
@@ -6,5 +9,8 @@ from verified.contracts import CONTRACTS_ENABLED
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not CONTRACTS_ENABLED:
+    measures = all("bench_" in argument for argument in config.args)
+    if measures and CONTRACTS_ENABLED:
+        raise pytest.UsageError("unset VERIFIED_CONTRACTS, or call `make bench`")
+    if not measures and not CONTRACTS_ENABLED:
         raise pytest.UsageError("set VERIFIED_CONTRACTS=1, or call `make test`")
