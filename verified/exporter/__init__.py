@@ -1,0 +1,1 @@
+"""The batching exporter: what decides is pure, threads and sockets are a shell round it."""
