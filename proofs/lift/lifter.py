@@ -17,6 +17,7 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import re
 import sys
 import types
 from collections import _tuplegetter  # type: ignore[attr-defined]
@@ -40,6 +41,7 @@ from .values import (
     Draws,
     Instance,
     Int,
+    Match,
     Method,
     Opaque,
     Str,
@@ -511,7 +513,7 @@ class Lifter:
                 self.raise_when(TRUE, AttributeError)
                 return Undefined()
             name = self._attribute_name(name)
-            if value == models.MATCH or not hasattr(value.object, name):
+            if not hasattr(value.object, name):
                 raise self.refuse(f"the attribute {name} of {describe(value)}")
             found = getattr(value.object, name)
             if isinstance(found, types.MethodType) and self.liftable(found.__func__):
@@ -533,8 +535,8 @@ class Lifter:
             )
         ):
             return value.attributes[self._attribute_name(name)]
-        if isinstance(value, Int | Tuple | Instance | Str):
-            cls = value.kind if isinstance(value, Str) else value.cls
+        if isinstance(value, Int | Tuple | Instance | Str | Match):
+            cls = class_of(value)
             found = inspect.getattr_static(cls, name, None)
             if type(found) is property:
                 return self.call(found, [value], {})
@@ -558,6 +560,8 @@ class Lifter:
                 return compare(">", length, number(0))
             case Tuple(items):
                 return z3.BoolVal(bool(items))
+            case Match():
+                return TRUE
             case Opaque(term, empty):
                 return term != empty
             case Const(of):
@@ -623,8 +627,6 @@ class Lifter:
     def identical(self, left: Value, right: Value) -> z3.BoolRef:
         for value, other in ((left, right), (right, left)):
             if isinstance(value, Const):
-                if value == models.MATCH == other:
-                    raise self.refuse("a comparison of matches")
                 # No symbolic value is an object of which the code has a name.
                 return z3.BoolVal(isinstance(other, Const) and other.object is value.object)
         if isinstance(left, Bool) and isinstance(right, Bool):
@@ -652,14 +654,12 @@ class Lifter:
             case (Opaque(a, empty), Tuple(())) | (Tuple(()), Opaque(a, empty)):
                 return a == empty
             case (Const(a), Const(b)):
-                if left == models.MATCH == right:
-                    raise self.refuse("a comparison of matches")
                 return z3.BoolVal(bool(a == b))
             case (Const(of), _) | (_, Const(of)) if not _compares_by_identity(of):
                 raise self.refuse(f"{describe(left)} == {describe(right)}")
-            case (Opaque(), Tuple()) | (Tuple(), Opaque()):
+            case (Opaque(), Tuple()) | (Tuple(), Opaque()) | (Match(), Match()):
                 raise self.refuse(f"{describe(left)} == {describe(right)}")
-        comparable = Int | Bool | Str | Tuple | Opaque | Const
+        comparable = Int | Bool | Str | Tuple | Match | Opaque | Const
         if isinstance(left, comparable) and isinstance(right, comparable):
             return FALSE
         raise self.refuse(f"{describe(left)} == {describe(right)}")
@@ -792,6 +792,8 @@ class Lifter:
                 self.raise_when(TRUE, IndexError)
                 return Undefined()
             return value.items[where]
+        if isinstance(value, Match):
+            return models.group(self, value, number(where))
         if value == NONE:
             self.raise_when(TRUE, TypeError)
             return Undefined()
@@ -986,6 +988,16 @@ def _is_simple(exception: type[BaseException]) -> bool:
     return not own and not issubclass(exception, UnicodeError)
 
 
+def class_of(value: Int | Tuple | Instance | Str | Match) -> type:
+    """The class of which a value has its methods."""
+    match value:
+        case Str(kind=kind):
+            return kind
+        case Match():
+            return re.Match
+    return value.cls
+
+
 def _compares_by_identity(of: object) -> bool:
     return of is None or inspect.getattr_static(type(of), "__eq__") is object.__eq__
 
@@ -999,6 +1011,8 @@ def describe(value: Value) -> str:
             return "a bool"
         case Str(kind=kind):
             return f"a {kind.__name__}"
+        case Match():
+            return "a match"
         case Const(of):
             return repr(of)
         case Method(_, function):

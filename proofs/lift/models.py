@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import z3
 
-from ..expressions import NotRegular, full_match, prefix_match
+from ..expressions import NotRegular, full_match, group_places, prefix_match
 from ..grammar import Grammar
 from ..languages import CharSet, Language
 from .values import (
@@ -30,6 +30,7 @@ from .values import (
     Choice,
     Const,
     Int,
+    Match,
     Opaque,
     Str,
     Tuple,
@@ -57,9 +58,6 @@ if TYPE_CHECKING:
     from .lifter import Lifter
 
 Model = Callable[..., Value]
-
-MATCH = Const(re.compile("").match(""))
-"""Stands for every match object; the code may ask only whether there is one."""
 
 
 # Integers.
@@ -249,7 +247,9 @@ def _match(read: Callable[[re.Pattern[str]], Language]) -> Callable[[re.Pattern[
                     f"the regular expression {pattern.pattern!r}: {reason}"
                 ) from None
             holds = membership(lifter, text, language)
-            return Choice(((holds, MATCH), (negation(holds), NONE)))
+            assert isinstance(text, Str)
+            found = Match(text, group_places(pattern))
+            return Choice(((holds, found), (negation(holds), NONE)))
 
         return model
 
@@ -257,6 +257,31 @@ def _match(read: Callable[[re.Pattern[str]], Language]) -> Callable[[re.Pattern[
 
 
 PATTERN_METHODS = {"fullmatch": _match(full_match), "match": _match(prefix_match)}
+
+
+def groups(lifter: Lifter, match: Value) -> Value:
+    if not isinstance(match, Match) or match.places is None:
+        raise lifter.refuse("groups that are not at the same place in every match")
+    return Tuple(tuple(_group(lifter, match.text, place) for place in match.places))
+
+
+def group(lifter: Lifter, match: Value, which: Value) -> Value:
+    """One group by its number; group 0, all that was found, is not modelled."""
+    chosen = which.constant if isinstance(which, Int) else None
+    if not isinstance(match, Match) or match.places is None or chosen is None or chosen == 0:
+        raise lifter.refuse("a group that is not at the same place in every match")
+    if not 0 < chosen <= len(match.places):
+        lifter.raise_when(TRUE, IndexError)
+        return Undefined()
+    return _group(lifter, match.text, match.places[chosen - 1])
+
+
+def _group(lifter: Lifter, text: Str, place: tuple[int, int]) -> Value:
+    """A part of a text that is there, since the text has a match."""
+    start, end = place
+    if end > len(text.codes):
+        raise lifter.refuse(f"a group to character {end}, behind the window")
+    return Str(number(end - start), text.codes[start:end])
 
 
 def matches(lifter: Lifter, grammar: Value, text: Value) -> Value:
@@ -502,6 +527,8 @@ def is_instance(lifter: Lifter, value: Value, classes: Value) -> Value:
             return Bool(z3.BoolVal(issubclass(kind, wanted)))
         case Bool():
             return Bool(z3.BoolVal(issubclass(bool, wanted)))
+        case Match():
+            return Bool(z3.BoolVal(issubclass(re.Match, wanted)))
         case Const(of):
             return Bool(z3.BoolVal(isinstance(of, wanted)))
     raise lifter.refuse("isinstance of this value")
@@ -519,6 +546,8 @@ def class_of(lifter: Lifter, value: Value) -> Value:
             return Const(bool)
         case Str(kind=kind):
             return Const(kind)
+        case Match():
+            return Const(re.Match)
         case Const(of):
             return Const(type(of))
     raise lifter.refuse("type of this value")
@@ -566,6 +595,8 @@ MODELS: dict[Any, Model] = {
     int.to_bytes: to_bytes,
     int.from_bytes: from_bytes,
     str.startswith: starts_with,
+    re.Match.groups: groups,
+    re.Match.group: group,
     Grammar.matches: matches,
 }
 

@@ -68,6 +68,17 @@ class Tuple:
 
 
 @dataclass(frozen=True)
+class Match:
+    """What a regular expression found at the start of a text.
+
+    ``places`` are those of its groups, if they are the same in every match.
+    """
+
+    text: Str
+    places: tuple[tuple[int, int], ...] | None
+
+
+@dataclass(frozen=True)
 class Opaque:
     """A value of which the code may ask nothing but its class and whether it is another.
 
@@ -132,6 +143,7 @@ Value = (
     | Bool
     | Str
     | Tuple
+    | Match
     | Opaque
     | Instance
     | Draws
@@ -305,6 +317,8 @@ def _shape(value: Value) -> object:
             return Str, kind
         case Tuple(items, cls):
             return Tuple, cls, len(items)
+        case Match(_, places):
+            return Match, places
         case Bool() | Undefined():
             return type(value)
         case Opaque(term, _, cls):
@@ -340,6 +354,10 @@ def _join(condition: z3.BoolRef, value: Any, other: Any) -> Value:
             pairs = zip(items, other.items, strict=True)
             negated = negation(condition)
             return Tuple(tuple(merge([(condition, a), (negated, b)]) for a, b in pairs), cls)
+        case Match(text, places):
+            found = merge([(condition, text), (negation(condition), other.text)])
+            assert isinstance(found, Str)
+            return Match(found, places)
     same: Value = value
     return same
 
