@@ -518,6 +518,101 @@ def test_from_bytes(data: bytes) -> None:
     assert lifted(from_bytes_default).agrees(data=data)
 
 
+def hex_of_bytes(data: bytes) -> str | None:
+    if len(data) > 20:
+        return None
+    return data.hex()
+
+
+def hex_of_slice(data: bytes) -> str:
+    return bytes.hex(data[1:4])
+
+
+def hex_of_number(n: int) -> str:
+    return int.to_bytes(n, 16, "big").hex()
+
+
+def hex_of_number_from_the_end(n: int) -> str:
+    return n.to_bytes(8, "little").hex()
+
+
+def hex_of_number_is_the_number(n: int) -> bool:
+    return int(int.to_bytes(n, 16, "big").hex(), 16) == n
+
+
+def hex_of_bytes_with_separator(d: bytes) -> str:
+    return d[:2].hex("-")
+
+
+def hex_of_bytes_by_keyword(d: bytes) -> str:
+    return d[:2].hex(sep="-")
+
+
+def hex_of_text(s: str) -> str:
+    return bytes.hex(s[:2])  # type: ignore[arg-type]
+
+
+def hex_of_any_bytes(d: bytes) -> str:
+    return d.hex()
+
+
+@SOME
+@given(st.binary(max_size=21) | st.integers(0, 20).map(bytes))
+def test_hex_of_bytes(data: bytes) -> None:
+    """Bytes of every length up to twenty are written as CPython does."""
+    assert lifted(hex_of_bytes).agrees(data=data)
+    assert lifted(hex_of_slice).agrees(data=data)
+
+
+def test_hex_of_one_byte() -> None:
+    """Every byte has its two digits."""
+    data = symbols.symbol("data", bytes)
+    lifter = Lifter(v.both(data.known, of_length(1)({"data": data.value})))
+    result = models.bytes_to_hex(lifter, data.value)
+    for byte in range(256):
+        found = evaluation({"data": data}, {"data": bytes([byte])})
+        assert found is not None
+        assert found.outcome(lifter, result) == Returned(bytes([byte]).hex())
+
+
+@SOME
+@given(INTS)
+def test_hex_of_numbers(n: int) -> None:
+    """The bytes of a number are its digits; what has no bytes raises as ``to_bytes`` does."""
+    assert lifted(hex_of_number).agrees(n=n)
+    assert lifted(hex_of_number_from_the_end).agrees(n=n)
+    assert lifted(hex_of_number_is_the_number).agrees(n=n)
+
+
+@pytest.mark.parametrize(("bits", "same"), [(128, True), (129, False)])
+def test_hex_of_numbers_is_the_format_of_numbers(bits: int, same: bool) -> None:
+    """Of numbers that fit, and of no others, the bytes are written as ``format`` does."""
+    n = v.unsigned(z3.BitVec("n", bits))
+    lifter = Lifter()
+    one = models.format_number(lifter, n, "032x")
+    big, little = (
+        models.bytes_to_hex(lifter, models.to_bytes(lifter, n, v.number(16), v.string(order)))
+        for order in ("big", "little")
+    )
+    assert lifter.certain(lifter.equal(one, big))
+    assert not lifter.certain(lifter.equal(one, little))
+    assert (not lifter.raised) == same
+
+
+@pytest.mark.parametrize(
+    "function", [hex_of_bytes_with_separator, hex_of_bytes_by_keyword, hex_of_any_bytes]
+)
+def test_other_ways_of_hex_are_refused(function: Callable[..., Any]) -> None:
+    """Separators are not modelled, nor are bytes of any length."""
+    with pytest.raises(Refused):
+        Lifted(function)
+
+
+def test_hex_of_a_text() -> None:
+    """A text has no ``bytes.hex``: refused, or raises as in CPython."""
+    assert refused_or_agrees(hex_of_text, s="ab")
+
+
 # Arithmetic.
 
 

@@ -409,10 +409,17 @@ def format_number(lifter: Lifter, value: Value, spec: str) -> Value:
 def _hexadecimal(value: Int, digits: int, sign: bool) -> Str:
     bits = resize(value.term, 4 * digits + 1)
     codes = [code(ord("-"))] if sign else []
-    for i in reversed(range(digits)):
+    codes += _digits(bits, digits)
+    return Str(number(len(codes)), tuple(codes))
+
+
+def _digits(bits: z3.BitVecRef, count: int) -> list[z3.BitVecRef]:
+    """The last hexadecimal digits, in lowercase, of what these bits are."""
+    codes = []
+    for i in reversed(range(count)):
         nibble = z3.ZeroExt(CODE_BITS - 4, z3.Extract(4 * i + 3, 4 * i, bits))
         codes.append(z3.If(z3.ULE(nibble, code(9)), nibble + code(0x30), nibble + code(0x61 - 10)))
-    return Str(number(len(codes)), tuple(codes))
+    return codes
 
 
 def to_bytes(lifter: Lifter, *arguments: Value, **keywords: Value) -> Value:
@@ -468,6 +475,18 @@ def from_bytes(lifter: Lifter, data: Value, order: Value | None = None, **keywor
         return unsigned(z3.Concat(*octets) if len(octets) > 1 else octets[0])
 
     return lifter.of_fixed_length(data, whole)
+
+
+def bytes_to_hex(lifter: Lifter, data: Value) -> Value:
+    """``bytes.hex(data)``, with nothing between the digits."""
+    if not isinstance(data, Str) or data.kind is not bytes:
+        raise lifter.refuse("a call of bytes.hex other than of bytes")
+
+    def written(text: Str) -> Value:
+        codes = [digit for octet in text.codes for digit in _digits(octet, 2)]
+        return Str(number(len(codes)), tuple(codes))
+
+    return lifter.of_fixed_length(data, written)
 
 
 # The rest.
@@ -594,6 +613,7 @@ MODELS: dict[Any, Model] = {
     tuple.__new__: new_tuple,
     int.to_bytes: to_bytes,
     int.from_bytes: from_bytes,
+    bytes.hex: bytes_to_hex,
     str.startswith: starts_with,
     re.Match.groups: groups,
     re.Match.group: group,
