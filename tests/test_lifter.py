@@ -860,6 +860,28 @@ def held_method(n: int) -> int:
     return FIRST.held()
 
 
+class Padded(tuple):  # type: ignore[type-arg]
+    """A tuple that has an item at every position."""
+
+    def __getitem__(self, where: Any) -> Any:
+        return 5
+
+
+PADDED = Padded((1, 2))
+
+
+def own_items(n: int) -> Any:
+    return PADDED[n]
+
+
+def items_at_odd_index(n: int) -> Any:
+    return (1, 2, 3, 4, 5, 6, 7)[INDEX]
+
+
+def items_at_flags(n: int) -> Any:
+    return (1, 2, 3)[Kind.HIGH]
+
+
 def lambda_with_keyword(n: int) -> int:
     return (lambda: 1)(y=n)  # type: ignore[call-arg]
 
@@ -1033,6 +1055,9 @@ TREACHEROUS: list[Callable[..., Any]] = [
     guarded_attribute,
     read_only_attribute,
     held_method,
+    own_items,
+    items_at_odd_index,
+    items_at_flags,
     lambda_with_keyword,
     lambda_with_star,
     lambda_with_keyword_only,

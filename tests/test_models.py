@@ -930,6 +930,101 @@ def tuple_index_error(n: int) -> int:
     return (n, 1)[2]  # type: ignore[misc,no-any-return]
 
 
+def tuple_masked(n: int) -> str:
+    return ("00", "01", "02", "03")[n & 3]
+
+
+def tuple_chosen(n: int) -> Any:
+    return ("a", "bc", b"d", None, 4, n)[n]
+
+
+def tuple_of_ids(f: TraceFlags) -> Any:
+    return (SpanId(1), SpanId(2), TraceFlags(3))[f - 3]
+
+
+def tuple_by_bool(a: bool, b: bool) -> Any:
+    return ("no", "yes")[a], (a, b)[b], ((a, 1), (b, 2))[a]
+
+
+def tuple_by_either(x: int | bool) -> int:
+    return (7, 8, 9)[x]
+
+
+def tuple_empty(n: int) -> Any:
+    return ()[n]
+
+
+def tuple_chosen_at_first(n: int) -> str:
+    return (("a", "b", "c") if n < 0 else ("d",))[n]
+
+
+def tuple_caught(n: int) -> str:
+    try:
+        return ("a", "b")[n]
+    except IndexError:
+        return "none"
+
+
+def tuple_fails_before_its_index(n: int) -> int:
+    return (SpanId(n), n)[n // 0]
+
+
+def slice_fails_before_its_bound(n: int) -> Any:
+    return (SpanId(n), n)[n // 0 :]
+
+
+AROUND = st.integers(-8, 8) | INTS
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        tuple_masked,
+        tuple_chosen,
+        tuple_by_either,
+        tuple_empty,
+        tuple_chosen_at_first,
+        tuple_caught,
+        tuple_fails_before_its_index,
+        slice_fails_before_its_bound,
+    ],
+)
+@SOME
+@given(AROUND)
+def test_items_of_tuples_at_unknown_positions(function: Callable[..., Any], n: int) -> None:
+    """From both ends, and beyond them; what stands first fails first."""
+    assert lifted(function).agrees(**{next(iter(lifted(function).symbols)): n})
+
+
+def test_items_of_tuples_at_every_position() -> None:
+    """Positions of few values, all of them."""
+    assert all(lifted(tuple_of_ids).agrees(f=TraceFlags(n)) for n in range(256))
+    for a, b in itertools.product([False, True], repeat=2):
+        assert lifted(tuple_by_bool).agrees(a=a, b=b)
+        assert lifted(tuple_by_either).agrees(x=a)
+
+
+def text_at_unknown_position(s: str, n: int) -> str:
+    return s[n]
+
+
+def slice_to_unknown_position(n: int) -> Any:
+    return ("a", "b")[:n]
+
+
+def tuple_at_a_text(s: str) -> Any:
+    return ("a", "b")[s]  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    "function", [text_at_unknown_position, slice_to_unknown_position, tuple_at_a_text]
+)
+def test_other_unknown_positions_are_refused(function: Callable[..., Any]) -> None:
+    """Only an item of a tuple may be at an unknown position."""
+    with pytest.raises(Refused):
+        Lifted(function)
+
+
 @SOME
 @given(st.text(ODD_CHARACTERS, max_size=9))
 def test_slices_in_functions(s: str) -> None:

@@ -478,11 +478,14 @@ class Lifter:
                     ]
                 )
             case ast.Subscript(value, ast.Slice(lower, upper, None)):
+                sliced = self.evaluate(value)
                 bounds = [None if b is None else self.position(b) for b in (lower, upper)]
-                return self.over(self.evaluate(value), lambda v: self.slice(v, *bounds))
+                return self.over(sliced, lambda v: self.slice(v, *bounds))
             case ast.Subscript(value, index):
-                where = self.position(index)
-                return self.over(self.evaluate(value), lambda v: self.item(v, where))
+                container, where = self.evaluate(value), self.evaluate(index)
+                return self.over(
+                    container, lambda v: self.over(where, lambda i: self.subscript(v, i))
+                )
             case ast.JoinedStr(values):
                 return self.joined([self.formatted(part) for part in values])
             case ast.Lambda():
@@ -757,11 +760,30 @@ class Lifter:
         )
 
     def position(self, node: ast.expr) -> int:
-        value = self.evaluate(node)
+        return self.known_position(self.evaluate(node))
+
+    def known_position(self, value: Value) -> int:
         fixed = self.fixed(value) if isinstance(value, Int) else None
         if fixed is None:
-            raise self.refuse(f"the position {ast.unparse(node)}, which is not a known number")
+            raise self.refuse("a position that is not a known number")
         return fixed
+
+    def subscript(self, value: Value, index: Value) -> Value:
+        if isinstance(value, Tuple) and isinstance(index, Int | Bool):
+            return self.chosen(value.items, as_int(index))
+        return self.item(value, self.known_position(index))
+
+    def chosen(self, items: Sequence[Value], where: Int) -> Value:
+        """The item at a position that need not be known."""
+        count = len(items)
+        outside = either(compare("<", where, number(-count)), compare(">=", where, number(count)))
+        self.raise_when(outside, IndexError)
+        return merge(
+            [
+                (either(*(compare("==", where, number(n)) for n in (i, i - count))), item)
+                for i, item in enumerate(items)
+            ]
+        )
 
     def slice(self, value: Value, lower: int | None = None, upper: int | None = None) -> Value:
         if isinstance(value, Tuple):
@@ -787,11 +809,6 @@ class Lifter:
         return Str(length, codes, value.kind)
 
     def item(self, value: Value, where: int) -> Value:
-        if isinstance(value, Tuple):
-            if not -len(value.items) <= where < len(value.items):
-                self.raise_when(TRUE, IndexError)
-                return Undefined()
-            return value.items[where]
         if isinstance(value, Match):
             return models.group(self, value, number(where))
         if value == NONE:
