@@ -856,6 +856,38 @@ FIRST, SECOND = Holder(1), Holder(2)
 FIRST.held = SECOND.get
 
 
+def fullmatch(pattern: re.Pattern[str], text: str) -> bool:
+    """A function with the name of a method of patterns."""
+    return text == "ab"
+
+
+BOUND_FUNCTION = types.MethodType(fullmatch, LETTER)
+
+
+def method_by_name_only(s: str) -> Any:
+    return bool(BOUND_FUNCTION(s))
+
+
+class EqualToLen:
+    """An object that a dictionary takes for ``len``."""
+
+    def __call__(self, of: object) -> int:
+        return 5
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return hash(len)
+
+
+EQUAL_TO_LEN = EqualToLen()
+
+
+def length_by_equality(s: str) -> int:
+    return EQUAL_TO_LEN(s)
+
+
 def held_method(n: int) -> int:
     return FIRST.held()
 
@@ -1055,6 +1087,8 @@ TREACHEROUS: list[Callable[..., Any]] = [
     guarded_attribute,
     read_only_attribute,
     held_method,
+    method_by_name_only,
+    length_by_equality,
     own_items,
     items_at_odd_index,
     items_at_flags,

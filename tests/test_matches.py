@@ -167,6 +167,23 @@ def negative_group(s: str) -> Any:
     return None if found is None else found[-1]
 
 
+FULL_MATCH = HEADER.fullmatch
+MATCH = HEADER.match
+
+
+def found_by_constants(s: str) -> Any:
+    found = FULL_MATCH(s)
+    if found is None:
+        found = MATCH(s[1:])
+        return "prefix", found and found.groups()
+    return found.groups()
+
+
+def found_by_variable(s: str) -> Any:
+    find = HEADER.match
+    return find(s) is None
+
+
 def found_by_either(s: str) -> Any:
     found = EXACT.fullmatch(s) or HEADER.match(s)
     return found and found.groups()
@@ -210,6 +227,8 @@ GROUPS = [
     one_by_one,
     no_such_group,
     negative_group,
+    found_by_constants,
+    found_by_variable,
     found_by_either,
     found_by_either_elsewhere,
     found_in_different_texts,

@@ -11,6 +11,7 @@ import ast
 import operator
 import re
 import sys
+import types
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache, partial
@@ -621,13 +622,21 @@ MODELS: dict[Any, Model] = {
 }
 
 
+CALLABLES = (types.FunctionType, types.BuiltinMethodType, types.MethodDescriptorType)
+"""CPython's own kinds of function, of which no class can be made."""
+
+
 def model_of(target: Any) -> Model | None:
-    """The model of a callable, if there is one."""
-    owner = getattr(target, "__self__", None)
-    if isinstance(owner, re.Pattern) and isinstance(owner.pattern, str):
-        method = PATTERN_METHODS.get(target.__name__)
-        return method(owner) if method else None
-    try:
-        return MODELS.get(target)
-    except TypeError:
+    """The model of a callable, if there is one.
+
+    Nothing else than a function or a plain class is looked up: it could have the name of
+    a builtin, be bound to a pattern, or equal whatever it is compared with.
+    """
+    kind = type(target)
+    if kind is not type and not issubclass(kind, CALLABLES):
         return None
+    if issubclass(kind, types.BuiltinMethodType) and type(target.__self__) is re.Pattern:
+        method = PATTERN_METHODS.get(target.__name__)
+        textual = isinstance(target.__self__.pattern, str)
+        return method(target.__self__) if method and textual else None
+    return MODELS.get(target)

@@ -105,11 +105,20 @@ class Draws:
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Const:
-    """A Python object that the solver need not look into."""
+    """A Python object that the solver need not look into.
+
+    Equal to itself alone: the object may say of itself that it equals any other.
+    """
 
     object: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Const) and other.object is self.object
+
+    def __hash__(self) -> int:
+        return id(self.object)
 
 
 @dataclass(frozen=True)
