@@ -123,6 +123,9 @@ TEXTS = (
     | st.text(st.characters() | st.sampled_from(ODD_CHARACTERS))
 )
 
+DECIMAL_BITS = 10_000
+"""Longer integers are not written in decimal digits, of which ``str`` has a limit."""
+
 HUGE = st.sampled_from([1 << 20_000, -(1 << 20_000)])
 """Beyond what ``str`` turns into decimal digits."""
 
@@ -204,6 +207,8 @@ def source(value: Any) -> str:
     """The Python expression that makes an input again."""
     if isinstance(value, IdGenerator):
         return f"IdGenerator({value._getrandbits!r})"
+    if type(value) is int and value.bit_length() > DECIMAL_BITS:
+        return hex(value)
     return repr(value)
 
 

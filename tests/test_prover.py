@@ -1,12 +1,14 @@
 """A verdict is never better than the evidence."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 
-from proofs import report
+from proofs import domains, report
 from proofs.claim import FALSE, claim_of
 from proofs.engines import Options, smt
 from proofs.prover import ENGINES, prove
@@ -90,6 +92,11 @@ def test_a_lifted_term_that_disagrees_with_cpython_is_an_error(
     finding = smt.run(claim, OPTIONS)
     assert finding.verdict is Verdict.ERROR
     assert finding.reason == "the lifted claim and CPython disagree"
+
+
+@given(domains.DOMAINS[int].strategy | domains.HUGE)
+def test_a_witness_of_any_size_is_written(number: int) -> None:
+    assert ast.literal_eval(domains.source(number)) == number
 
 
 def test_an_engine_that_raises_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
