@@ -17,7 +17,7 @@ raise.
 import re
 from typing import Final
 
-from verified.contracts import ensure
+from verified.contracts import ensure, require
 from verified.ids import SpanId, TraceId
 from verified.span_context import SpanContext
 from verified.trace_flags import KNOWN, TraceFlags
@@ -28,7 +28,11 @@ NAME: Final = "traceparent"
 LENGTH: Final = 55
 """The number of characters of a version 00 header."""
 
-_FIELDS: Final = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_FIELDS: Final = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_VERSION_00: Final = re.compile("00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+
+# The flags as they are sent.
+_SENT: Final = ("00", "01", "02", "03")
 
 
 @ensure(
@@ -50,19 +54,20 @@ def fields(traceparent: str) -> tuple[int, int, int] | None:
     the version is ff, or a version 00 header goes on after its flags. All eight flag
     bits are returned as they came.
     """
-    if _FIELDS.match(traceparent) is None:
-        return None
-    version = traceparent[:2]
-    if version == "00":
-        if len(traceparent) != LENGTH:
+    # Nearly every header is of version 00.
+    match = _VERSION_00.fullmatch(traceparent)
+    if match is None:
+        match = _FIELDS.match(traceparent)
+        if match is None or traceparent[:2] in ("00", "ff"):
             return None
-    elif version == "ff" or (len(traceparent) > LENGTH and traceparent[LENGTH] != "-"):
+        if len(traceparent) > LENGTH and traceparent[LENGTH] != "-":
+            return None
+    trace_digits, parent_digits, flag_digits = match.groups()
+    trace_id = int(trace_digits, 16)
+    parent_id = int(parent_digits, 16)
+    if not trace_id or not parent_id:
         return None
-    trace_id = int(traceparent[3:35], 16)
-    parent_id = int(traceparent[36:52], 16)
-    if trace_id == 0 or parent_id == 0:
-        return None
-    return trace_id, parent_id, int(traceparent[53:55], 16)
+    return trace_id, parent_id, int(flag_digits, 16)
 
 
 @ensure(lambda result: result is None or result.is_valid)
@@ -80,15 +85,33 @@ def parse(traceparent: str) -> SpanContext | None:
     return tuple.__new__(SpanContext, (trace_id, parent_id, trace_flags, (), True))
 
 
+@ensure(
+    lambda trace_id, parent_id, trace_flags, result: (
+        fields(result) == (trace_id, parent_id, trace_flags & 3)
+    )
+)
+@ensure(lambda result: len(result) == LENGTH and result.startswith("00-"))
+@require(lambda trace_id, parent_id: 0 < trace_id < 1 << 128 and 0 < parent_id < 1 << 64)
+def header(trace_id: int, parent_id: int, trace_flags: int) -> str:
+    """Return the version 00 header for a trace id, parent id and trace flags, plain integers.
+
+    The trace id is of 128 bits and the parent id of 64, neither is zero. The flags that
+    Level 2 defines are sent as they are, all others as zero ("Other Flags").
+    """
+    trace_digits = int.to_bytes(trace_id, 16, "big").hex()
+    parent_digits = int.to_bytes(parent_id, 8, "big").hex()
+    return f"00-{trace_digits}-{parent_digits}-{_SENT[trace_flags & KNOWN]}"
+
+
 @ensure(lambda context, result: (result is not None) == context.is_valid)
 @ensure(lambda result: result is None or (len(result) == LENGTH and fields(result) is not None))
 def format(context: SpanContext) -> str | None:
     """Return the version 00 header for a span context; None if the context is not valid.
 
-    The flags that Level 2 defines are sent as they are in the context, all others as
-    zero ("Other Flags").
+    The flags are sent as by ``header``.
     """
-    if not context.is_valid:
+    # What context.is_valid asks, without the three calls that it takes.
+    trace_id, parent_id = context.trace_id, context.span_id
+    if not trace_id or not parent_id:
         return None
-    trace_flags = context.trace_flags & KNOWN
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{trace_flags:02x}"
+    return header(trace_id, parent_id, context.trace_flags)
