@@ -25,7 +25,8 @@ from hypothesis import strategies as st
 from proofs import contracts, domains, sources
 from proofs.lift import symbols
 from proofs.lift import values as v
-from proofs.lift.lifter import Lifter, Refused
+from proofs.lift.lifter import Lifter
+from proofs.lift.paths import Refused
 from tests.test_models import Evaluation, Lifted, lifted, refused_or_agrees, run
 from verified import IdGenerator, SpanContext, SpanId, TraceFlags
 

@@ -14,7 +14,8 @@ from proofs.engines import Options, smt
 from proofs.expressions import group_places
 from proofs.lift import models, symbols
 from proofs.lift import values as v
-from proofs.lift.lifter import Lifter, Refused
+from proofs.lift.lifter import Lifter
+from proofs.lift.paths import Refused
 from proofs.verdict import Verdict
 from tests.test_models import Lifted, at_most, evaluation, lifted, run
 

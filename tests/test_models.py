@@ -26,7 +26,8 @@ from proofs.domains import NUMBER_BITS, ODD_CHARACTERS
 from proofs.languages import CharSet
 from proofs.lift import models, symbols
 from proofs.lift import values as v
-from proofs.lift.lifter import Lifter, Refused
+from proofs.lift.lifter import Lifter
+from proofs.lift.paths import Refused
 from proofs.sources import SourceMismatch
 from verified import SpanId, TraceFlags, TraceId
 

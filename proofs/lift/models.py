@@ -56,7 +56,7 @@ from .values import (
 )
 
 if TYPE_CHECKING:
-    from .lifter import Lifter
+    from .operations import Operations
 
 Model = Callable[..., Value]
 
@@ -72,7 +72,7 @@ def unary(operation: ast.unaryop, value: Int) -> Int:
     return Int(value.term, value.low, value.high)
 
 
-def arithmetic(lifter: Lifter, operation: ast.operator, left: Int, right: Int) -> Value:
+def arithmetic(lifter: Operations, operation: ast.operator, left: Int, right: Int) -> Value:
     match operation:
         case ast.Add():
             return add(left, right)
@@ -104,7 +104,7 @@ def _bitwise(operation: ast.operator, left: Int, right: Int) -> Int:
     return integer(a | b if isinstance(operation, ast.BitOr) else a ^ b, low, high)
 
 
-def _shifted(lifter: Lifter, to_the_left: bool, left: Int, right: Int) -> Value:
+def _shifted(lifter: Operations, to_the_left: bool, left: Int, right: Int) -> Value:
     lifter.raise_when(compare("<", right, number(0)), ValueError)
     if not lifter.possible(TRUE):
         return Undefined()
@@ -121,7 +121,7 @@ def _shifted(lifter: Lifter, to_the_left: bool, left: Int, right: Int) -> Value:
     )
 
 
-def _divided(lifter: Lifter, quotient: bool, left: Int, right: Int) -> Value:
+def _divided(lifter: Operations, quotient: bool, left: Int, right: Int) -> Value:
     divisor = lifter.fixed(right)
     if divisor is None or divisor <= 0 or left.low < 0:
         if divisor == 0:
@@ -229,7 +229,7 @@ def accepted(text: Str, language: Language) -> z3.BoolRef | None:
     return either(*verdict)
 
 
-def membership(lifter: Lifter, text: Value, language: Language) -> z3.BoolRef:
+def membership(lifter: Operations, text: Value, language: Language) -> z3.BoolRef:
     if not isinstance(text, Str) or text.kind is not str:
         raise lifter.refuse("a match of what is not a str")
     holds = accepted(text, language)
@@ -240,7 +240,7 @@ def membership(lifter: Lifter, text: Value, language: Language) -> z3.BoolRef:
 
 def _match(read: Callable[[re.Pattern[str]], Language]) -> Callable[[re.Pattern[str]], Model]:
     def model_of_pattern(pattern: re.Pattern[str]) -> Model:
-        def model(lifter: Lifter, text: Value) -> Value:
+        def model(lifter: Operations, text: Value) -> Value:
             try:
                 language = read(pattern)
             except NotRegular as reason:
@@ -260,13 +260,13 @@ def _match(read: Callable[[re.Pattern[str]], Language]) -> Callable[[re.Pattern[
 PATTERN_METHODS = {"fullmatch": _match(full_match), "match": _match(prefix_match)}
 
 
-def groups(lifter: Lifter, match: Value) -> Value:
+def groups(lifter: Operations, match: Value) -> Value:
     if not isinstance(match, Match) or match.places is None:
         raise lifter.refuse("groups that are not at the same place in every match")
     return Tuple(tuple(_group(lifter, match.text, place) for place in match.places))
 
 
-def group(lifter: Lifter, match: Value, which: Value) -> Value:
+def group(lifter: Operations, match: Value, which: Value) -> Value:
     """One group by its number; group 0, all that was found, is not modelled."""
     chosen = which.constant if isinstance(which, Int) else None
     if not isinstance(match, Match) or match.places is None or chosen is None or chosen == 0:
@@ -277,7 +277,7 @@ def group(lifter: Lifter, match: Value, which: Value) -> Value:
     return _group(lifter, match.text, match.places[chosen - 1])
 
 
-def _group(lifter: Lifter, text: Str, place: tuple[int, int]) -> Value:
+def _group(lifter: Operations, text: Str, place: tuple[int, int]) -> Value:
     """A part of a text that is there, since the text has a match."""
     start, end = place
     if end > len(text.codes):
@@ -285,7 +285,7 @@ def _group(lifter: Lifter, text: Str, place: tuple[int, int]) -> Value:
     return Str(number(end - start), text.codes[start:end])
 
 
-def matches(lifter: Lifter, grammar: Value, text: Value) -> Value:
+def matches(lifter: Operations, grammar: Value, text: Value) -> Value:
     assert isinstance(grammar, Const)
     return Bool(membership(lifter, text, grammar.object.language))
 
@@ -293,7 +293,7 @@ def matches(lifter: Lifter, grammar: Value, text: Value) -> Value:
 # Texts to numbers and back.
 
 
-def parsed(lifter: Lifter, text: Str) -> Value:
+def parsed(lifter: Operations, text: Str) -> Value:
     """``int(text, 16)`` of a text of fixed length."""
     characters = text.codes
     size = len(characters)
@@ -353,7 +353,7 @@ def _is_numeral(
     return either(state[zero], state[inside], state[end])
 
 
-def to_int(lifter: Lifter, *arguments: Value) -> Value:
+def to_int(lifter: Operations, *arguments: Value) -> Value:
     match arguments:
         case (Int() | Bool() as value,):
             whole = as_int(value)
@@ -375,7 +375,7 @@ def constant_text(value: Value) -> str | None:
     return "".join(chr(c.as_long()) for c in value.codes if z3.is_bv_value(c))
 
 
-def format_number(lifter: Lifter, value: Value, spec: str) -> Value:
+def format_number(lifter: Operations, value: Value, spec: str) -> Value:
     """``format(value, spec)`` of an integer, for ``x`` with or without zero padding."""
     form = re.fullmatch("(?:0([0-9]+))?x", spec)
     if form is None or not isinstance(value, Int | Bool):
@@ -423,7 +423,7 @@ def _digits(bits: z3.BitVecRef, count: int) -> list[z3.BitVecRef]:
     return codes
 
 
-def to_bytes(lifter: Lifter, *arguments: Value, **keywords: Value) -> Value:
+def to_bytes(lifter: Operations, *arguments: Value, **keywords: Value) -> Value:
     """``int.to_bytes(value, length, byteorder, signed=...)``."""
     given = [*arguments, *(keywords[k] for k in ("length", "byteorder") if k in keywords)]
     if len(given) != 3 or keywords.keys() - {"length", "byteorder", "signed"}:
@@ -456,7 +456,9 @@ def to_bytes(lifter: Lifter, *arguments: Value, **keywords: Value) -> Value:
     return Str(number(size), tuple(codes), bytes)
 
 
-def from_bytes(lifter: Lifter, data: Value, order: Value | None = None, **keywords: Value) -> Value:
+def from_bytes(
+    lifter: Operations, data: Value, order: Value | None = None, **keywords: Value
+) -> Value:
     """``int.from_bytes(data, byteorder)``, unsigned."""
     order_name = "big" if order is None else constant_text(order)
     if (
@@ -478,7 +480,7 @@ def from_bytes(lifter: Lifter, data: Value, order: Value | None = None, **keywor
     return lifter.of_fixed_length(data, whole)
 
 
-def bytes_to_hex(lifter: Lifter, data: Value) -> Value:
+def bytes_to_hex(lifter: Operations, data: Value) -> Value:
     """``bytes.hex(data)``, with nothing between the digits."""
     if not isinstance(data, Str) or data.kind is not bytes:
         raise lifter.refuse("a call of bytes.hex other than of bytes")
@@ -493,7 +495,7 @@ def bytes_to_hex(lifter: Lifter, data: Value) -> Value:
 # The rest.
 
 
-def new_int(lifter: Lifter, cls: Value, value: Value) -> Value:
+def new_int(lifter: Operations, cls: Value, value: Value) -> Value:
     made = cls.object if isinstance(cls, Const) else None
     if not isinstance(made, type) or made is bool or not computes_as(made, int):
         raise lifter.refuse("int.__new__ of a class that computes in its own way")
@@ -503,7 +505,7 @@ def new_int(lifter: Lifter, cls: Value, value: Value) -> Value:
     raise lifter.refuse("int.__new__ of what is not an integer")
 
 
-def new_tuple(lifter: Lifter, cls: Value, items: Value) -> Value:
+def new_tuple(lifter: Operations, cls: Value, items: Value) -> Value:
     made = cls.object if isinstance(cls, Const) else None
     if not isinstance(made, type) or not computes_as(made, tuple):
         raise lifter.refuse("tuple.__new__ of a class that computes in its own way")
@@ -512,7 +514,7 @@ def new_tuple(lifter: Lifter, cls: Value, items: Value) -> Value:
     raise lifter.refuse("tuple.__new__ of what is not a tuple")
 
 
-def index(lifter: Lifter, value: Value) -> Value:
+def index(lifter: Operations, value: Value) -> Value:
     if isinstance(value, Int | Bool):
         whole = as_int(value)
         return Int(whole.term, whole.low, whole.high)
@@ -522,7 +524,7 @@ def index(lifter: Lifter, value: Value) -> Value:
     raise lifter.refuse("operator.index of this value")
 
 
-def length(lifter: Lifter, value: Value) -> Value:
+def length(lifter: Operations, value: Value) -> Value:
     if isinstance(value, Str):
         return value.length
     if isinstance(value, Tuple):
@@ -533,7 +535,7 @@ def length(lifter: Lifter, value: Value) -> Value:
     raise lifter.refuse("len of this value")
 
 
-def is_instance(lifter: Lifter, value: Value, classes: Value) -> Value:
+def is_instance(lifter: Operations, value: Value, classes: Value) -> Value:
     named = classes.items if isinstance(classes, Tuple) else (classes,)
     if not all(isinstance(c, Const) for c in named):
         raise lifter.refuse("isinstance with classes that are not known")
@@ -554,11 +556,11 @@ def is_instance(lifter: Lifter, value: Value, classes: Value) -> Value:
     raise lifter.refuse("isinstance of this value")
 
 
-def to_bool(lifter: Lifter, value: Value) -> Value:
+def to_bool(lifter: Operations, value: Value) -> Value:
     return Bool(lifter.truth(value))
 
 
-def class_of(lifter: Lifter, value: Value) -> Value:
+def class_of(lifter: Operations, value: Value) -> Value:
     match value:
         case Int(cls=cls) | Tuple(cls=cls) | Opaque(cls=cls):
             return Const(cls)
@@ -573,7 +575,7 @@ def class_of(lifter: Lifter, value: Value) -> Value:
     raise lifter.refuse("type of this value")
 
 
-def any_of(lifter: Lifter, value: Value) -> Value:
+def any_of(lifter: Operations, value: Value) -> Value:
     if isinstance(value, Tuple):
         return Bool(either(*(lifter.truth(item) for item in value.items)))
     if isinstance(value, Str) and value.kind is bytes and value.bounded:
@@ -588,7 +590,7 @@ def any_of(lifter: Lifter, value: Value) -> Value:
     raise lifter.refuse("any of this value")
 
 
-def starts_with(lifter: Lifter, text: Value, prefix: Value) -> Value:
+def starts_with(lifter: Operations, text: Value, prefix: Value) -> Value:
     if (
         isinstance(text, Str)
         and isinstance(prefix, Str)

@@ -396,3 +396,23 @@ def merge(cases: Sequence[tuple[z3.BoolRef, Value]]) -> Value:
     if not alternatives:
         return Undefined()
     return alternatives[0][1] if len(alternatives) == 1 else Choice(tuple(alternatives))
+
+
+def describe(value: Value) -> str:
+    """What a value is, for a person."""
+    match value:
+        case Int(cls=cls) | Tuple(cls=cls) | Instance(cls=cls) | Opaque(cls=cls):
+            return f"a {cls.__name__}"
+        case Bool():
+            return "a bool"
+        case Str(kind=kind):
+            return f"a {kind.__name__}"
+        case Match():
+            return "a match"
+        case Const(of):
+            return repr(of)
+        case Method(_, function):
+            return f"the method {getattr(function, '__qualname__', function)}"
+        case Choice(alternatives):
+            return " or ".join(dict.fromkeys(describe(v) for _, v in alternatives))
+    return "nothing"
