@@ -18,6 +18,7 @@ from .languages import ANY_CHARACTER, ANYTHING, EPSILON, LAST_CODE_POINT, CharSe
 
 TYPE_FLAGS = re.ASCII | re.LOCALE | re.UNICODE
 ASSERTIONS = (op.AT, op.ASSERT, op.ASSERT_NOT)
+CHARACTERS = (op.LITERAL, op.NOT_LITERAL, op.IN, op.ANY)
 
 
 class NotRegular(Exception):
@@ -34,6 +35,53 @@ def full_match(pattern: re.Pattern[str]) -> Language:
 def prefix_match(pattern: re.Pattern[str]) -> Language:
     """The strings on which ``pattern.match`` finds a match."""
     return _read(pattern, ANYTHING)
+
+
+@cache
+def group_places(pattern: re.Pattern[str]) -> tuple[tuple[int, int], ...] | None:
+    """Where each group starts and ends in every match, counted from the start of the match.
+
+    None unless every group takes part in every match, at the same place in all of them.
+    """
+    places: dict[int, tuple[int, int]] = {}
+    _place(list(_parser.parse(pattern.pattern, pattern.flags)), 0, places)
+    if len(places) != pattern.groups:
+        return None
+    return tuple(places[group] for group in sorted(places))
+
+
+def _place(
+    items: Sequence[Any], start: int | None, places: dict[int, tuple[int, int]]
+) -> int | None:
+    """Note the groups among these items, the first of which is at ``start``; return their end.
+
+    A place is None if it is not the same in every match. A group inside of a branch, a
+    repetition or an assertion need not take part, or takes part twice; it is not noted.
+    """
+    for code, argument in items:
+        if code is op.SUBPATTERN:
+            group, _, _, inner = argument
+            end = _place(list(inner), start, places)
+            if group is not None and start is not None and end is not None:
+                places[group] = start, end
+        else:
+            width = _width(code, argument)
+            end = None if start is None or width is None else start + width
+        start = end
+    return start
+
+
+def _width(code: Any, argument: Any) -> int | None:
+    """How many characters an item takes, if that is the same in every match."""
+    if any(code is one for one in CHARACTERS):
+        return 1
+    if any(code is assertion for assertion in ASSERTIONS):
+        return 0
+    if code is op.MAX_REPEAT or code is op.MIN_REPEAT:
+        least, most, items = argument
+        width = _place(list(items), 0, {})
+        return least * width if least == most and width is not None else None
+    return None
 
 
 def _read(pattern: re.Pattern[str], rest: Language) -> Language:

@@ -25,7 +25,8 @@ from hypothesis import strategies as st
 from proofs import contracts, domains, sources
 from proofs.lift import symbols
 from proofs.lift import values as v
-from proofs.lift.lifter import Lifter, Refused
+from proofs.lift.lifter import Lifter
+from proofs.lift.paths import Refused
 from tests.test_models import Evaluation, Lifted, lifted, refused_or_agrees, run
 from verified import IdGenerator, SpanContext, SpanId, TraceFlags
 
@@ -856,8 +857,62 @@ FIRST, SECOND = Holder(1), Holder(2)
 FIRST.held = SECOND.get
 
 
+def fullmatch(pattern: re.Pattern[str], text: str) -> bool:
+    """A function with the name of a method of patterns."""
+    return text == "ab"
+
+
+BOUND_FUNCTION = types.MethodType(fullmatch, LETTER)
+
+
+def method_by_name_only(s: str) -> Any:
+    return bool(BOUND_FUNCTION(s))
+
+
+class EqualToLen:
+    """An object that a dictionary takes for ``len``."""
+
+    def __call__(self, of: object) -> int:
+        return 5
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return hash(len)
+
+
+EQUAL_TO_LEN = EqualToLen()
+
+
+def length_by_equality(s: str) -> int:
+    return EQUAL_TO_LEN(s)
+
+
 def held_method(n: int) -> int:
     return FIRST.held()
+
+
+class Padded(tuple):  # type: ignore[type-arg]
+    """A tuple that has an item at every position."""
+
+    def __getitem__(self, where: Any) -> Any:
+        return 5
+
+
+PADDED = Padded((1, 2))
+
+
+def own_items(n: int) -> Any:
+    return PADDED[n]
+
+
+def items_at_odd_index(n: int) -> Any:
+    return (1, 2, 3, 4, 5, 6, 7)[INDEX]
+
+
+def items_at_flags(n: int) -> Any:
+    return (1, 2, 3)[Kind.HIGH]
 
 
 def lambda_with_keyword(n: int) -> int:
@@ -1033,6 +1088,11 @@ TREACHEROUS: list[Callable[..., Any]] = [
     guarded_attribute,
     read_only_attribute,
     held_method,
+    method_by_name_only,
+    length_by_equality,
+    own_items,
+    items_at_odd_index,
+    items_at_flags,
     lambda_with_keyword,
     lambda_with_star,
     lambda_with_keyword_only,

@@ -26,7 +26,8 @@ from proofs.domains import NUMBER_BITS, ODD_CHARACTERS
 from proofs.languages import CharSet
 from proofs.lift import models, symbols
 from proofs.lift import values as v
-from proofs.lift.lifter import Lifter, Refused
+from proofs.lift.lifter import Lifter
+from proofs.lift.paths import Refused
 from proofs.sources import SourceMismatch
 from verified import SpanId, TraceFlags, TraceId
 
@@ -518,6 +519,101 @@ def test_from_bytes(data: bytes) -> None:
     assert lifted(from_bytes_default).agrees(data=data)
 
 
+def hex_of_bytes(data: bytes) -> str | None:
+    if len(data) > 20:
+        return None
+    return data.hex()
+
+
+def hex_of_slice(data: bytes) -> str:
+    return bytes.hex(data[1:4])
+
+
+def hex_of_number(n: int) -> str:
+    return int.to_bytes(n, 16, "big").hex()
+
+
+def hex_of_number_from_the_end(n: int) -> str:
+    return n.to_bytes(8, "little").hex()
+
+
+def hex_of_number_is_the_number(n: int) -> bool:
+    return int(int.to_bytes(n, 16, "big").hex(), 16) == n
+
+
+def hex_of_bytes_with_separator(d: bytes) -> str:
+    return d[:2].hex("-")
+
+
+def hex_of_bytes_by_keyword(d: bytes) -> str:
+    return d[:2].hex(sep="-")
+
+
+def hex_of_text(s: str) -> str:
+    return bytes.hex(s[:2])  # type: ignore[arg-type]
+
+
+def hex_of_any_bytes(d: bytes) -> str:
+    return d.hex()
+
+
+@SOME
+@given(st.binary(max_size=21) | st.integers(0, 20).map(bytes))
+def test_hex_of_bytes(data: bytes) -> None:
+    """Bytes of every length up to twenty are written as CPython does."""
+    assert lifted(hex_of_bytes).agrees(data=data)
+    assert lifted(hex_of_slice).agrees(data=data)
+
+
+def test_hex_of_one_byte() -> None:
+    """Every byte has its two digits."""
+    data = symbols.symbol("data", bytes)
+    lifter = Lifter(v.both(data.known, of_length(1)({"data": data.value})))
+    result = models.bytes_to_hex(lifter, data.value)
+    for byte in range(256):
+        found = evaluation({"data": data}, {"data": bytes([byte])})
+        assert found is not None
+        assert found.outcome(lifter, result) == Returned(bytes([byte]).hex())
+
+
+@SOME
+@given(INTS)
+def test_hex_of_numbers(n: int) -> None:
+    """The bytes of a number are its digits; what has no bytes raises as ``to_bytes`` does."""
+    assert lifted(hex_of_number).agrees(n=n)
+    assert lifted(hex_of_number_from_the_end).agrees(n=n)
+    assert lifted(hex_of_number_is_the_number).agrees(n=n)
+
+
+@pytest.mark.parametrize(("bits", "same"), [(128, True), (129, False)])
+def test_hex_of_numbers_is_the_format_of_numbers(bits: int, same: bool) -> None:
+    """Of numbers that fit, and of no others, the bytes are written as ``format`` does."""
+    n = v.unsigned(z3.BitVec("n", bits))
+    lifter = Lifter()
+    one = models.format_number(lifter, n, "032x")
+    big, little = (
+        models.bytes_to_hex(lifter, models.to_bytes(lifter, n, v.number(16), v.string(order)))
+        for order in ("big", "little")
+    )
+    assert lifter.certain(lifter.equal(one, big))
+    assert not lifter.certain(lifter.equal(one, little))
+    assert (not lifter.raised) == same
+
+
+@pytest.mark.parametrize(
+    "function", [hex_of_bytes_with_separator, hex_of_bytes_by_keyword, hex_of_any_bytes]
+)
+def test_other_ways_of_hex_are_refused(function: Callable[..., Any]) -> None:
+    """Separators are not modelled, nor are bytes of any length."""
+    with pytest.raises(Refused):
+        Lifted(function)
+
+
+def test_hex_of_a_text() -> None:
+    """A text has no ``bytes.hex``: refused, or raises as in CPython."""
+    assert refused_or_agrees(hex_of_text, s="ab")
+
+
 # Arithmetic.
 
 
@@ -833,6 +929,101 @@ def tuple_parts(n: int) -> tuple[Any, ...]:
 
 def tuple_index_error(n: int) -> int:
     return (n, 1)[2]  # type: ignore[misc,no-any-return]
+
+
+def tuple_masked(n: int) -> str:
+    return ("00", "01", "02", "03")[n & 3]
+
+
+def tuple_chosen(n: int) -> Any:
+    return ("a", "bc", b"d", None, 4, n)[n]
+
+
+def tuple_of_ids(f: TraceFlags) -> Any:
+    return (SpanId(1), SpanId(2), TraceFlags(3))[f - 3]
+
+
+def tuple_by_bool(a: bool, b: bool) -> Any:
+    return ("no", "yes")[a], (a, b)[b], ((a, 1), (b, 2))[a]
+
+
+def tuple_by_either(x: int | bool) -> int:
+    return (7, 8, 9)[x]
+
+
+def tuple_empty(n: int) -> Any:
+    return ()[n]
+
+
+def tuple_chosen_at_first(n: int) -> str:
+    return (("a", "b", "c") if n < 0 else ("d",))[n]
+
+
+def tuple_caught(n: int) -> str:
+    try:
+        return ("a", "b")[n]
+    except IndexError:
+        return "none"
+
+
+def tuple_fails_before_its_index(n: int) -> int:
+    return (SpanId(n), n)[n // 0]
+
+
+def slice_fails_before_its_bound(n: int) -> Any:
+    return (SpanId(n), n)[n // 0 :]
+
+
+AROUND = st.integers(-8, 8) | INTS
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        tuple_masked,
+        tuple_chosen,
+        tuple_by_either,
+        tuple_empty,
+        tuple_chosen_at_first,
+        tuple_caught,
+        tuple_fails_before_its_index,
+        slice_fails_before_its_bound,
+    ],
+)
+@SOME
+@given(AROUND)
+def test_items_of_tuples_at_unknown_positions(function: Callable[..., Any], n: int) -> None:
+    """From both ends, and beyond them; what stands first fails first."""
+    assert lifted(function).agrees(**{next(iter(lifted(function).symbols)): n})
+
+
+def test_items_of_tuples_at_every_position() -> None:
+    """Positions of few values, all of them."""
+    assert all(lifted(tuple_of_ids).agrees(f=TraceFlags(n)) for n in range(256))
+    for a, b in itertools.product([False, True], repeat=2):
+        assert lifted(tuple_by_bool).agrees(a=a, b=b)
+        assert lifted(tuple_by_either).agrees(x=a)
+
+
+def text_at_unknown_position(s: str, n: int) -> str:
+    return s[n]
+
+
+def slice_to_unknown_position(n: int) -> Any:
+    return ("a", "b")[:n]
+
+
+def tuple_at_a_text(s: str) -> Any:
+    return ("a", "b")[s]  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    "function", [text_at_unknown_position, slice_to_unknown_position, tuple_at_a_text]
+)
+def test_other_unknown_positions_are_refused(function: Callable[..., Any]) -> None:
+    """Only an item of a tuple may be at an unknown position."""
+    with pytest.raises(Refused):
+        Lifted(function)
 
 
 @SOME

@@ -55,6 +55,7 @@ def fields(traceparent: str) -> tuple[int, int, int] | None:
     the version is ff, or a version 00 header goes on after its flags. All eight flag
     bits are returned as they came.
     """
+    # Nearly every header is of version 00.
     match = _VERSION_00.fullmatch(traceparent)
     if match is None:
         match = _FIELDS.match(traceparent)
@@ -65,7 +66,7 @@ def fields(traceparent: str) -> tuple[int, int, int] | None:
     trace_digits, parent_digits, flag_digits = match.groups()
     trace_id = int(trace_digits, 16)
     parent_id = int(parent_digits, 16)
-    if trace_id == 0 or parent_id == 0:
+    if not trace_id or not parent_id:
         return None
     return trace_id, parent_id, int(flag_digits, 16)
 
@@ -87,25 +88,31 @@ def parse(traceparent: str) -> SpanContext | None:
 
 @ensure(
     lambda trace_id, parent_id, trace_flags, result: (
-        fields(result) == (trace_id, parent_id, trace_flags % 4)
+        fields(result) == (trace_id, parent_id, trace_flags & 3)
     )
 )
-@ensure(lambda result: len(result) == LENGTH)
+@ensure(lambda result: len(result) == LENGTH and result.startswith("00-"))
 @require(lambda trace_id, parent_id: 0 < trace_id < 1 << 128 and 0 < parent_id < 1 << 64)
 def header(trace_id: int, parent_id: int, trace_flags: int) -> str:
     """Return the version 00 header for a trace id, parent id and trace flags, plain integers.
 
-    The flags that Level 2 defines are sent as they are, all others as zero ("Other Flags").
+    The trace id is of 128 bits and the parent id of 64, neither is zero. The flags that
+    Level 2 defines are sent as they are, all others as zero ("Other Flags").
     """
-    trace = int.to_bytes(trace_id, 16, "big").hex()
-    parent = int.to_bytes(parent_id, 8, "big").hex()
-    return f"00-{trace}-{parent}-{_SENT[trace_flags & KNOWN]}"
+    trace_digits = int.to_bytes(trace_id, 16, "big").hex()
+    parent_digits = int.to_bytes(parent_id, 8, "big").hex()
+    return f"00-{trace_digits}-{parent_digits}-{_SENT[trace_flags & KNOWN]}"
 
 
 @ensure(lambda context, result: (result is not None) == context.is_valid)
 @ensure(lambda result: result is None or (len(result) == LENGTH and fields(result) is not None))
 def format(context: SpanContext) -> str | None:
-    """Return the version 00 header for a span context; None if the context is not valid."""
-    if not context.is_valid:
+    """Return the version 00 header for a span context; None if the context is not valid.
+
+    The flags are sent as by ``header``.
+    """
+    # What context.is_valid asks, without the three calls that it takes.
+    trace_id, parent_id = context.trace_id, context.span_id
+    if not trace_id or not parent_id:
         return None
-    return header(context.trace_id, context.span_id, context.trace_flags)
+    return header(trace_id, parent_id, context.trace_flags)

@@ -11,6 +11,7 @@ HIGHER_VERSION = Grammar("traceparent", "higher-version")
 VERSION = Grammar("traceparent", "version")
 
 FIELDS = Constant("verified.traceparent", "_FIELDS")
+EXACT = Constant("verified.traceparent", "_VERSION_00")
 
 
 @claim(
@@ -21,6 +22,16 @@ FIELDS = Constant("verified.traceparent", "_FIELDS")
 )
 def expression_is_the_grammar(text: str) -> bool:
     return (traceparent._FIELDS.fullmatch(text) is not None) == VALUE.matches(text)
+
+
+@claim(
+    "The regular expression of version 00 is the grammar of that version, for text of any length",
+    discharges=("TP-01", "TP-05"),
+    subject=EXACT,
+    engines=("language", "smt", "fuzz"),
+)
+def version_00_expression_is_the_grammar(text: str) -> bool:
+    return (traceparent._VERSION_00.fullmatch(text) is not None) == VERSION_00.matches(text)
 
 
 @claim(
@@ -80,7 +91,7 @@ def version_must_be_read(header: str) -> bool:
     "A valid context that is formatted and parsed again is the same, as far as a header can say: "
     "ids and known flags are kept, the context is remote",
     discharges=("TP-12", "TP-14", "SC-04"),
-    subject=(traceparent.format, traceparent.fields, traceparent.parse),
+    subject=(traceparent.format, traceparent.header, traceparent.fields, traceparent.parse),
 )
 def round_trip(context: SpanContext) -> bool:
     header = traceparent.format(context)
@@ -95,7 +106,7 @@ def round_trip(context: SpanContext) -> bool:
 @claim(
     "A header of version 00 without unknown flags that is parsed and formatted again is the same",
     discharges=("TP-12", "TP-14"),
-    subject=(traceparent.format, traceparent.parse),
+    subject=(traceparent.format, traceparent.header, traceparent.parse),
 )
 def known_headers_pass_unchanged(header: str) -> bool:
     context = traceparent.parse(header)
@@ -107,7 +118,7 @@ def known_headers_pass_unchanged(header: str) -> bool:
 @claim(
     "Every header that is sent is of version 00 and of its grammar; for an invalid context none is",
     discharges=("TP-01", "TP-05", "TP-12"),
-    subject=traceparent.format,
+    subject=(traceparent.format, traceparent.header),
 )
 def sent_headers_are_well_formed(context: SpanContext) -> bool:
     header = traceparent.format(context)
@@ -119,7 +130,7 @@ def sent_headers_are_well_formed(context: SpanContext) -> bool:
 @claim(
     "Sent flags have the sampled and random bits of the context, all other bits zero",
     discharges=("TP-13", "TP-14", "TP-17"),
-    subject=traceparent.format,
+    subject=(traceparent.format, traceparent.header),
 )
 def unknown_flags_are_sent_as_zero(context: SpanContext) -> bool:
     header = traceparent.format(context)
@@ -136,7 +147,7 @@ def unknown_flags_are_sent_as_zero(context: SpanContext) -> bool:
 @claim(
     "A continued trace sends the random flag as it came, set or unset",
     discharges="TP-14",
-    subject=(traceparent.format, SpanContext.child),
+    subject=(traceparent.format, traceparent.header, SpanContext.child),
 )
 def random_flag_is_passed_on(header: str, span_id: SpanId, sampled: bool | None) -> bool:
     parent = traceparent.parse(header)
@@ -153,7 +164,7 @@ def random_flag_is_passed_on(header: str, span_id: SpanId, sampled: bool | None)
     "A header that is received and sent on for a new span keeps the trace id and has the "
     "new span's id as parent id, in version 00 whatever version came",
     discharges=("TP-12", "TP-22"),
-    subject=(traceparent.format, SpanContext.child),
+    subject=(traceparent.format, traceparent.header, SpanContext.child),
 )
 def continued_trace_keeps_its_id(header: str, span_id: SpanId, sampled: bool | None) -> bool:
     parent = traceparent.parse(header)

@@ -19,7 +19,8 @@ import z3
 from .. import domains
 from ..claim import Claim
 from ..lift import symbols
-from ..lift.lifter import Lifter, Refused
+from ..lift.lifter import Lifter
+from ..lift.paths import Refused
 from ..lift.values import both, either, negation
 from ..sources import SourceMismatch
 from ..verdict import Finding, Verdict

@@ -11,6 +11,7 @@ import ast
 import operator
 import re
 import sys
+import types
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache, partial
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import z3
 
-from ..expressions import NotRegular, full_match, prefix_match
+from ..expressions import NotRegular, full_match, group_places, prefix_match
 from ..grammar import Grammar
 from ..languages import CharSet, Language
 from .values import (
@@ -30,6 +31,7 @@ from .values import (
     Choice,
     Const,
     Int,
+    Match,
     Opaque,
     Str,
     Tuple,
@@ -54,12 +56,9 @@ from .values import (
 )
 
 if TYPE_CHECKING:
-    from .lifter import Lifter
+    from .operations import Operations
 
 Model = Callable[..., Value]
-
-MATCH = Const(re.compile("").match(""))
-"""Stands for every match object; the code may ask only whether there is one."""
 
 
 # Integers.
@@ -73,7 +72,7 @@ def unary(operation: ast.unaryop, value: Int) -> Int:
     return Int(value.term, value.low, value.high)
 
 
-def arithmetic(lifter: Lifter, operation: ast.operator, left: Int, right: Int) -> Value:
+def arithmetic(lifter: Operations, operation: ast.operator, left: Int, right: Int) -> Value:
     match operation:
         case ast.Add():
             return add(left, right)
@@ -105,7 +104,7 @@ def _bitwise(operation: ast.operator, left: Int, right: Int) -> Int:
     return integer(a | b if isinstance(operation, ast.BitOr) else a ^ b, low, high)
 
 
-def _shifted(lifter: Lifter, to_the_left: bool, left: Int, right: Int) -> Value:
+def _shifted(lifter: Operations, to_the_left: bool, left: Int, right: Int) -> Value:
     lifter.raise_when(compare("<", right, number(0)), ValueError)
     if not lifter.possible(TRUE):
         return Undefined()
@@ -122,7 +121,7 @@ def _shifted(lifter: Lifter, to_the_left: bool, left: Int, right: Int) -> Value:
     )
 
 
-def _divided(lifter: Lifter, quotient: bool, left: Int, right: Int) -> Value:
+def _divided(lifter: Operations, quotient: bool, left: Int, right: Int) -> Value:
     divisor = lifter.fixed(right)
     if divisor is None or divisor <= 0 or left.low < 0:
         if divisor == 0:
@@ -230,7 +229,7 @@ def accepted(text: Str, language: Language) -> z3.BoolRef | None:
     return either(*verdict)
 
 
-def membership(lifter: Lifter, text: Value, language: Language) -> z3.BoolRef:
+def membership(lifter: Operations, text: Value, language: Language) -> z3.BoolRef:
     if not isinstance(text, Str) or text.kind is not str:
         raise lifter.refuse("a match of what is not a str")
     holds = accepted(text, language)
@@ -241,7 +240,7 @@ def membership(lifter: Lifter, text: Value, language: Language) -> z3.BoolRef:
 
 def _match(read: Callable[[re.Pattern[str]], Language]) -> Callable[[re.Pattern[str]], Model]:
     def model_of_pattern(pattern: re.Pattern[str]) -> Model:
-        def model(lifter: Lifter, text: Value) -> Value:
+        def model(lifter: Operations, text: Value) -> Value:
             try:
                 language = read(pattern)
             except NotRegular as reason:
@@ -249,7 +248,9 @@ def _match(read: Callable[[re.Pattern[str]], Language]) -> Callable[[re.Pattern[
                     f"the regular expression {pattern.pattern!r}: {reason}"
                 ) from None
             holds = membership(lifter, text, language)
-            return Choice(((holds, MATCH), (negation(holds), NONE)))
+            assert isinstance(text, Str)
+            found = Match(text, group_places(pattern))
+            return Choice(((holds, found), (negation(holds), NONE)))
 
         return model
 
@@ -259,7 +260,32 @@ def _match(read: Callable[[re.Pattern[str]], Language]) -> Callable[[re.Pattern[
 PATTERN_METHODS = {"fullmatch": _match(full_match), "match": _match(prefix_match)}
 
 
-def matches(lifter: Lifter, grammar: Value, text: Value) -> Value:
+def groups(lifter: Operations, match: Value) -> Value:
+    if not isinstance(match, Match) or match.places is None:
+        raise lifter.refuse("groups that are not at the same place in every match")
+    return Tuple(tuple(_group(lifter, match.text, place) for place in match.places))
+
+
+def group(lifter: Operations, match: Value, which: Value) -> Value:
+    """One group by its number; group 0, all that was found, is not modelled."""
+    chosen = which.constant if isinstance(which, Int) else None
+    if not isinstance(match, Match) or match.places is None or chosen is None or chosen == 0:
+        raise lifter.refuse("a group that is not at the same place in every match")
+    if not 0 < chosen <= len(match.places):
+        lifter.raise_when(TRUE, IndexError)
+        return Undefined()
+    return _group(lifter, match.text, match.places[chosen - 1])
+
+
+def _group(lifter: Operations, text: Str, place: tuple[int, int]) -> Value:
+    """A part of a text that is there, since the text has a match."""
+    start, end = place
+    if end > len(text.codes):
+        raise lifter.refuse(f"a group to character {end}, behind the window")
+    return Str(number(end - start), text.codes[start:end])
+
+
+def matches(lifter: Operations, grammar: Value, text: Value) -> Value:
     assert isinstance(grammar, Const)
     return Bool(membership(lifter, text, grammar.object.language))
 
@@ -267,7 +293,7 @@ def matches(lifter: Lifter, grammar: Value, text: Value) -> Value:
 # Texts to numbers and back.
 
 
-def parsed(lifter: Lifter, text: Str) -> Value:
+def parsed(lifter: Operations, text: Str) -> Value:
     """``int(text, 16)`` of a text of fixed length."""
     characters = text.codes
     size = len(characters)
@@ -327,7 +353,7 @@ def _is_numeral(
     return either(state[zero], state[inside], state[end])
 
 
-def to_int(lifter: Lifter, *arguments: Value) -> Value:
+def to_int(lifter: Operations, *arguments: Value) -> Value:
     match arguments:
         case (Int() | Bool() as value,):
             whole = as_int(value)
@@ -349,7 +375,7 @@ def constant_text(value: Value) -> str | None:
     return "".join(chr(c.as_long()) for c in value.codes if z3.is_bv_value(c))
 
 
-def format_number(lifter: Lifter, value: Value, spec: str) -> Value:
+def format_number(lifter: Operations, value: Value, spec: str) -> Value:
     """``format(value, spec)`` of an integer, for ``x`` with or without zero padding."""
     form = re.fullmatch("(?:0([0-9]+))?x", spec)
     if form is None or not isinstance(value, Int | Bool):
@@ -384,13 +410,20 @@ def format_number(lifter: Lifter, value: Value, spec: str) -> Value:
 def _hexadecimal(value: Int, digits: int, sign: bool) -> Str:
     bits = resize(value.term, 4 * digits + 1)
     codes = [code(ord("-"))] if sign else []
-    for i in reversed(range(digits)):
-        nibble = z3.ZeroExt(CODE_BITS - 4, z3.Extract(4 * i + 3, 4 * i, bits))
-        codes.append(z3.If(z3.ULE(nibble, code(9)), nibble + code(0x30), nibble + code(0x61 - 10)))
+    codes += _digits(bits, digits)
     return Str(number(len(codes)), tuple(codes))
 
 
-def to_bytes(lifter: Lifter, *arguments: Value, **keywords: Value) -> Value:
+def _digits(bits: z3.BitVecRef, count: int) -> list[z3.BitVecRef]:
+    """The last hexadecimal digits, in lowercase, of what these bits are."""
+    codes = []
+    for i in reversed(range(count)):
+        nibble = z3.ZeroExt(CODE_BITS - 4, z3.Extract(4 * i + 3, 4 * i, bits))
+        codes.append(z3.If(z3.ULE(nibble, code(9)), nibble + code(0x30), nibble + code(0x61 - 10)))
+    return codes
+
+
+def to_bytes(lifter: Operations, *arguments: Value, **keywords: Value) -> Value:
     """``int.to_bytes(value, length, byteorder, signed=...)``."""
     given = [*arguments, *(keywords[k] for k in ("length", "byteorder") if k in keywords)]
     if len(given) != 3 or keywords.keys() - {"length", "byteorder", "signed"}:
@@ -423,7 +456,9 @@ def to_bytes(lifter: Lifter, *arguments: Value, **keywords: Value) -> Value:
     return Str(number(size), tuple(codes), bytes)
 
 
-def from_bytes(lifter: Lifter, data: Value, order: Value | None = None, **keywords: Value) -> Value:
+def from_bytes(
+    lifter: Operations, data: Value, order: Value | None = None, **keywords: Value
+) -> Value:
     """``int.from_bytes(data, byteorder)``, unsigned."""
     order_name = "big" if order is None else constant_text(order)
     if (
@@ -445,10 +480,22 @@ def from_bytes(lifter: Lifter, data: Value, order: Value | None = None, **keywor
     return lifter.of_fixed_length(data, whole)
 
 
+def bytes_to_hex(lifter: Operations, data: Value) -> Value:
+    """``bytes.hex(data)``, with nothing between the digits."""
+    if not isinstance(data, Str) or data.kind is not bytes:
+        raise lifter.refuse("a call of bytes.hex other than of bytes")
+
+    def written(text: Str) -> Value:
+        codes = [digit for octet in text.codes for digit in _digits(octet, 2)]
+        return Str(number(len(codes)), tuple(codes))
+
+    return lifter.of_fixed_length(data, written)
+
+
 # The rest.
 
 
-def new_int(lifter: Lifter, cls: Value, value: Value) -> Value:
+def new_int(lifter: Operations, cls: Value, value: Value) -> Value:
     made = cls.object if isinstance(cls, Const) else None
     if not isinstance(made, type) or made is bool or not computes_as(made, int):
         raise lifter.refuse("int.__new__ of a class that computes in its own way")
@@ -458,7 +505,7 @@ def new_int(lifter: Lifter, cls: Value, value: Value) -> Value:
     raise lifter.refuse("int.__new__ of what is not an integer")
 
 
-def new_tuple(lifter: Lifter, cls: Value, items: Value) -> Value:
+def new_tuple(lifter: Operations, cls: Value, items: Value) -> Value:
     made = cls.object if isinstance(cls, Const) else None
     if not isinstance(made, type) or not computes_as(made, tuple):
         raise lifter.refuse("tuple.__new__ of a class that computes in its own way")
@@ -467,7 +514,7 @@ def new_tuple(lifter: Lifter, cls: Value, items: Value) -> Value:
     raise lifter.refuse("tuple.__new__ of what is not a tuple")
 
 
-def index(lifter: Lifter, value: Value) -> Value:
+def index(lifter: Operations, value: Value) -> Value:
     if isinstance(value, Int | Bool):
         whole = as_int(value)
         return Int(whole.term, whole.low, whole.high)
@@ -477,7 +524,7 @@ def index(lifter: Lifter, value: Value) -> Value:
     raise lifter.refuse("operator.index of this value")
 
 
-def length(lifter: Lifter, value: Value) -> Value:
+def length(lifter: Operations, value: Value) -> Value:
     if isinstance(value, Str):
         return value.length
     if isinstance(value, Tuple):
@@ -488,7 +535,7 @@ def length(lifter: Lifter, value: Value) -> Value:
     raise lifter.refuse("len of this value")
 
 
-def is_instance(lifter: Lifter, value: Value, classes: Value) -> Value:
+def is_instance(lifter: Operations, value: Value, classes: Value) -> Value:
     named = classes.items if isinstance(classes, Tuple) else (classes,)
     if not all(isinstance(c, Const) for c in named):
         raise lifter.refuse("isinstance with classes that are not known")
@@ -502,16 +549,18 @@ def is_instance(lifter: Lifter, value: Value, classes: Value) -> Value:
             return Bool(z3.BoolVal(issubclass(kind, wanted)))
         case Bool():
             return Bool(z3.BoolVal(issubclass(bool, wanted)))
+        case Match():
+            return Bool(z3.BoolVal(issubclass(re.Match, wanted)))
         case Const(of):
             return Bool(z3.BoolVal(isinstance(of, wanted)))
     raise lifter.refuse("isinstance of this value")
 
 
-def to_bool(lifter: Lifter, value: Value) -> Value:
+def to_bool(lifter: Operations, value: Value) -> Value:
     return Bool(lifter.truth(value))
 
 
-def class_of(lifter: Lifter, value: Value) -> Value:
+def class_of(lifter: Operations, value: Value) -> Value:
     match value:
         case Int(cls=cls) | Tuple(cls=cls) | Opaque(cls=cls):
             return Const(cls)
@@ -519,12 +568,14 @@ def class_of(lifter: Lifter, value: Value) -> Value:
             return Const(bool)
         case Str(kind=kind):
             return Const(kind)
+        case Match():
+            return Const(re.Match)
         case Const(of):
             return Const(type(of))
     raise lifter.refuse("type of this value")
 
 
-def any_of(lifter: Lifter, value: Value) -> Value:
+def any_of(lifter: Operations, value: Value) -> Value:
     if isinstance(value, Tuple):
         return Bool(either(*(lifter.truth(item) for item in value.items)))
     if isinstance(value, Str) and value.kind is bytes and value.bounded:
@@ -539,7 +590,7 @@ def any_of(lifter: Lifter, value: Value) -> Value:
     raise lifter.refuse("any of this value")
 
 
-def starts_with(lifter: Lifter, text: Value, prefix: Value) -> Value:
+def starts_with(lifter: Operations, text: Value, prefix: Value) -> Value:
     if (
         isinstance(text, Str)
         and isinstance(prefix, Str)
@@ -565,18 +616,29 @@ MODELS: dict[Any, Model] = {
     tuple.__new__: new_tuple,
     int.to_bytes: to_bytes,
     int.from_bytes: from_bytes,
+    bytes.hex: bytes_to_hex,
     str.startswith: starts_with,
+    re.Match.groups: groups,
+    re.Match.group: group,
     Grammar.matches: matches,
 }
 
 
+CALLABLES = (types.FunctionType, types.BuiltinMethodType, types.MethodDescriptorType)
+"""CPython's own kinds of function, of which no class can be made."""
+
+
 def model_of(target: Any) -> Model | None:
-    """The model of a callable, if there is one."""
-    owner = getattr(target, "__self__", None)
-    if isinstance(owner, re.Pattern) and isinstance(owner.pattern, str):
-        method = PATTERN_METHODS.get(target.__name__)
-        return method(owner) if method else None
-    try:
-        return MODELS.get(target)
-    except TypeError:
+    """The model of a callable, if there is one.
+
+    Nothing else than a function or a plain class is looked up: it could have the name of
+    a builtin, be bound to a pattern, or equal whatever it is compared with.
+    """
+    kind = type(target)
+    if kind is not type and not issubclass(kind, CALLABLES):
         return None
+    if issubclass(kind, types.BuiltinMethodType) and type(target.__self__) is re.Pattern:
+        method = PATTERN_METHODS.get(target.__name__)
+        textual = isinstance(target.__self__.pattern, str)
+        return method(target.__self__) if method and textual else None
+    return MODELS.get(target)

@@ -22,7 +22,7 @@ from verified import IdGenerator, SpanContext, SpanId, TraceFlags, TraceId, Trac
 
 from ..domains import NUMBER_BITS, Draws
 from . import values as v
-from .lifter import Drawn
+from .paths import Drawn
 
 Evaluate = Callable[[z3.ExprRef], z3.ExprRef]
 """The value of a term: that of a model, or that of chosen inputs."""

@@ -68,6 +68,17 @@ class Tuple:
 
 
 @dataclass(frozen=True)
+class Match:
+    """What a regular expression found at the start of a text.
+
+    ``places`` are those of its groups, if they are the same in every match.
+    """
+
+    text: Str
+    places: tuple[tuple[int, int], ...] | None
+
+
+@dataclass(frozen=True)
 class Opaque:
     """A value of which the code may ask nothing but its class and whether it is another.
 
@@ -94,11 +105,20 @@ class Draws:
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Const:
-    """A Python object that the solver need not look into."""
+    """A Python object that the solver need not look into.
+
+    Equal to itself alone: the object may say of itself that it equals any other.
+    """
 
     object: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Const) and other.object is self.object
+
+    def __hash__(self) -> int:
+        return id(self.object)
 
 
 @dataclass(frozen=True)
@@ -132,6 +152,7 @@ Value = (
     | Bool
     | Str
     | Tuple
+    | Match
     | Opaque
     | Instance
     | Draws
@@ -305,6 +326,8 @@ def _shape(value: Value) -> object:
             return Str, kind
         case Tuple(items, cls):
             return Tuple, cls, len(items)
+        case Match(_, places):
+            return Match, places
         case Bool() | Undefined():
             return type(value)
         case Opaque(term, _, cls):
@@ -340,6 +363,10 @@ def _join(condition: z3.BoolRef, value: Any, other: Any) -> Value:
             pairs = zip(items, other.items, strict=True)
             negated = negation(condition)
             return Tuple(tuple(merge([(condition, a), (negated, b)]) for a, b in pairs), cls)
+        case Match(text, places):
+            found = merge([(condition, text), (negation(condition), other.text)])
+            assert isinstance(found, Str)
+            return Match(found, places)
     same: Value = value
     return same
 
@@ -369,3 +396,23 @@ def merge(cases: Sequence[tuple[z3.BoolRef, Value]]) -> Value:
     if not alternatives:
         return Undefined()
     return alternatives[0][1] if len(alternatives) == 1 else Choice(tuple(alternatives))
+
+
+def describe(value: Value) -> str:
+    """What a value is, for a person."""
+    match value:
+        case Int(cls=cls) | Tuple(cls=cls) | Instance(cls=cls) | Opaque(cls=cls):
+            return f"a {cls.__name__}"
+        case Bool():
+            return "a bool"
+        case Str(kind=kind):
+            return f"a {kind.__name__}"
+        case Match():
+            return "a match"
+        case Const(of):
+            return repr(of)
+        case Method(_, function):
+            return f"the method {getattr(function, '__qualname__', function)}"
+        case Choice(alternatives):
+            return " or ".join(dict.fromkeys(describe(v) for _, v in alternatives))
+    return "nothing"
