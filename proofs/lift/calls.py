@@ -12,7 +12,7 @@ from typing import Any
 import z3
 
 from .. import sources
-from . import models
+from . import models, records
 from .operations import Operations
 from .paths import Drawn, Frame, Refused
 from .values import (
@@ -24,6 +24,7 @@ from .values import (
     Instance,
     Int,
     Method,
+    Tuple,
     Undefined,
     Value,
     describe,
@@ -137,6 +138,8 @@ class Calls(Operations):
     def apply(self, callee: Value, arguments: Sequence[Value], keywords: dict[str, Value]) -> Value:
         if isinstance(callee, Method):
             receiver, target = callee.receiver, callee.function
+            if isinstance(receiver, Tuple) and records.is_replace(receiver.cls, target):
+                return records.replaced(self, receiver, arguments, keywords)
             if models.model_of(target) is None and self.liftable(target):
                 return self.call(target, [receiver, *arguments], keywords)
             return self.modelled(target, [receiver, *arguments], keywords)
@@ -157,6 +160,8 @@ class Calls(Operations):
                 raise self.refuse(f"making a {target.__name__}, whose class has a class of its own")
             if target not in models.MODELS and self.liftable(getattr(target, "__init__", None)):
                 return self.construct(target, arguments, keywords)
+            if records.is_record(target):
+                return records.make(self, target, arguments, keywords)
             made = inspect.getattr_static(target, "__new__", None)
             if made is not None and self.liftable(made):
                 return self.call(made, [callee, *arguments], keywords)

@@ -22,6 +22,7 @@ import z3
 from ..expressions import NotRegular, full_match, group_places, prefix_match
 from ..grammar import Grammar
 from ..languages import CharSet, Language
+from . import linear
 from .values import (
     CODE_BITS,
     FALSE,
@@ -31,6 +32,7 @@ from .values import (
     Choice,
     Const,
     Int,
+    Linear,
     Match,
     Opaque,
     Str,
@@ -556,6 +558,24 @@ def is_instance(lifter: Operations, value: Value, classes: Value) -> Value:
     raise lifter.refuse("isinstance of this value")
 
 
+def smallest(lifter: Operations, left: Value, right: Value) -> Value:
+    return _picked(lifter, "<=", left, right)
+
+
+def largest(lifter: Operations, left: Value, right: Value) -> Value:
+    return _picked(lifter, ">=", left, right)
+
+
+def _picked(lifter: Operations, relation: str, left: Value, right: Value) -> Value:
+    """What ``min`` or ``max`` picks: of equal numbers the first."""
+    if isinstance(left, Linear | Int | Bool) and isinstance(right, Linear | Int | Bool):
+        if isinstance(left, Linear) or isinstance(right, Linear):
+            return linear.selected(lifter, relation, left, right)
+        if isinstance(left, Int) and isinstance(right, Int) and left.cls is right.cls is int:
+            return smaller(left, right) if relation == "<=" else larger(left, right)
+    raise lifter.refuse("min or max of these values")
+
+
 def to_bool(lifter: Operations, value: Value) -> Value:
     return Bool(lifter.truth(value))
 
@@ -609,6 +629,8 @@ MODELS: dict[Any, Model] = {
     bool: to_bool,
     len: length,
     any: any_of,
+    min: smallest,
+    max: largest,
     type: class_of,
     isinstance: is_instance,
     operator.index: index,

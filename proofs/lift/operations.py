@@ -13,7 +13,7 @@ from typing import Any
 
 import z3
 
-from . import models
+from . import linear, models
 from .paths import Paths
 from .values import (
     FALSE,
@@ -23,6 +23,7 @@ from .values import (
     Choice,
     Const,
     Int,
+    Linear,
     Match,
     Opaque,
     Str,
@@ -53,6 +54,8 @@ class Operations(Paths):
                 return term
             case Int():
                 return compare("!=", value, number(0))
+            case Linear(term):
+                return term != 0
             case Str(length):
                 return compare(">", length, number(0))
             case Tuple(items):
@@ -84,6 +87,8 @@ class Operations(Paths):
                 return negation(self.contained(left, right))
         symbols = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
         relation = symbols.get(type(operator))
+        if relation is not None and _some_linear(left, right):
+            return linear.compare(self, relation, left, right)
         if relation is not None and isinstance(left, Int | Bool) and isinstance(right, Int | Bool):
             return compare(relation, as_int(left), as_int(right))
         if left == NONE or right == NONE:
@@ -110,6 +115,8 @@ class Operations(Paths):
                 return a == b
             case (Int() | Bool(), Int() | Bool()):
                 return compare("==", as_int(left), as_int(right))
+            case (Int() | Bool() | Linear() as a, Int() | Bool() | Linear() as b):
+                return linear.compare(self, "==", a, b)
             case (Str(), Str()):
                 return self.same_text(left, right)
             case (Tuple(a), Tuple(b)):
@@ -130,7 +137,7 @@ class Operations(Paths):
                 raise self.refuse(f"{describe(left)} == {describe(right)}")
             case (Opaque(), Tuple()) | (Tuple(), Opaque()) | (Match(), Match()):
                 raise self.refuse(f"{describe(left)} == {describe(right)}")
-        comparable = Int | Bool | Str | Tuple | Match | Opaque | Const
+        comparable = Int | Linear | Bool | Str | Tuple | Match | Opaque | Const
         if isinstance(left, comparable) and isinstance(right, comparable):
             return FALSE
         raise self.refuse(f"{describe(left)} == {describe(right)}")
@@ -170,6 +177,8 @@ class Operations(Paths):
     def unary(self, operator: ast.unaryop, value: Value) -> Value:
         if isinstance(value, Int | Bool):
             return models.unary(operator, as_int(value))
+        if isinstance(value, Linear):
+            return linear.unary(self, operator, value)
         raise self.refuse(f"{type(operator).__name__} of {describe(value)}")
 
     def binary(self, operator: ast.operator, left: Value, right: Value) -> Value:
@@ -185,6 +194,8 @@ class Operations(Paths):
                 return Bool(z3.Xor(left.term, right.term))
         if isinstance(left, Int | Bool) and isinstance(right, Int | Bool):
             return models.arithmetic(self, operator, as_int(left), as_int(right))
+        if _some_linear(left, right):
+            return linear.arithmetic(self, operator, left, right)  # type: ignore[arg-type]
         if isinstance(operator, ast.Add) and isinstance(left, Str) and isinstance(right, Str):
             return self.joined([left, right])
         if isinstance(operator, ast.Add) and isinstance(left, Tuple) and isinstance(right, Tuple):
@@ -234,7 +245,16 @@ class Operations(Paths):
     def subscript(self, value: Value, index: Value) -> Value:
         if isinstance(value, Tuple) and isinstance(index, Int | Bool):
             return self.chosen(value.items, as_int(index))
+        if isinstance(value, Const) and type(value.object) is dict and isinstance(index, Const):
+            return self.looked_up(value.object, index.object)
         return self.item(value, self.known_position(index))
+
+    def looked_up(self, mapping: dict[Any, Any], key: object) -> Value:
+        """The value of a known key, which is one by its identity and no other."""
+        for each, value in mapping.items():
+            if each is key:
+                return literal(value)
+        raise self.refuse(f"the key {key!r} of a dictionary")
 
     def chosen(self, items: Sequence[Value], where: Int) -> Value:
         """The item at a position that need not be known."""
@@ -318,6 +338,13 @@ class Operations(Paths):
             )
 
         return append(parts[0], parts[1:]) if parts else string("")
+
+
+def _some_linear(left: Value, right: Value) -> bool:
+    """Whether both are numbers, and one of them a linear one."""
+    kinds = Int | Bool | Linear
+    linear = isinstance(left, Linear) or isinstance(right, Linear)
+    return linear and isinstance(left, kinds) and isinstance(right, kinds)
 
 
 def _compares_by_identity(of: object) -> bool:

@@ -45,6 +45,13 @@ class Int:
 
 
 @dataclass(frozen=True)
+class Linear:
+    """An integer of any size, of which only what is linear is asked (``proofs.lift.linear``)."""
+
+    term: z3.ArithRef
+
+
+@dataclass(frozen=True)
 class Bool:
     term: z3.BoolRef
 
@@ -149,6 +156,7 @@ class Choice:
 
 Value = (
     Int
+    | Linear
     | Bool
     | Str
     | Tuple
@@ -328,7 +336,7 @@ def _shape(value: Value) -> object:
             return Tuple, cls, len(items)
         case Match(_, places):
             return Match, places
-        case Bool() | Undefined():
+        case Bool() | Linear() | Undefined():
             return type(value)
         case Opaque(term, _, cls):
             return Opaque, term.sort(), cls
@@ -345,8 +353,8 @@ def _join(condition: z3.BoolRef, value: Any, other: Any) -> Value:
             bits = width(low, high)
             term = z3.If(condition, resize(value.term, bits), resize(other.term, bits))
             return Int(term, low, high, value.cls)
-        case Bool():
-            return Bool(z3.If(condition, value.term, other.term))
+        case Bool() | Linear():
+            return type(value)(z3.If(condition, value.term, other.term))
         case Opaque():
             return Opaque(z3.If(condition, value.term, other.term), value.empty, value.cls)
         case Str():
@@ -375,6 +383,25 @@ def _padded(value: Str, size: int) -> Sequence[z3.BitVecRef]:
     return (*value.codes[:size], *[code(0)] * (size - len(value.codes)))
 
 
+def _as_linear(value: Value) -> Value:
+    """A number that is one of known ones as a linear integer, so that it joins others."""
+    known = of_known(value.term) if isinstance(value, Int) and value.cls is int else None
+    return value if known is None else Linear(known)
+
+
+def of_known(term: z3.BitVecRef) -> z3.ArithRef | None:
+    """The integer that a signed vector means, if it is one of known numbers."""
+    if z3.is_bv_value(term):
+        return z3.IntVal(term.as_signed_long())
+    kind = term.decl().kind()
+    if kind == z3.Z3_OP_SIGN_EXT:
+        return of_known(term.arg(0))
+    if kind == z3.Z3_OP_ITE:
+        first, second = of_known(term.arg(1)), of_known(term.arg(2))
+        return None if first is None or second is None else z3.If(term.arg(0), first, second)
+    return None
+
+
 def merge(cases: Sequence[tuple[z3.BoolRef, Value]]) -> Value:
     """One value that is each of these where its guard holds; guards exclude each other."""
     flat: list[tuple[z3.BoolRef, Value]] = []
@@ -383,6 +410,8 @@ def merge(cases: Sequence[tuple[z3.BoolRef, Value]]) -> Value:
             flat += [(both(guard, inner), v) for inner, v in value.alternatives]
         else:
             flat.append((guard, value))
+    if any(isinstance(value, Linear) for _, value in flat):
+        flat = [(guard, _as_linear(value)) for guard, value in flat]
     groups: dict[object, list[tuple[z3.BoolRef, Value]]] = {}
     for guard, value in flat:
         if not z3.is_false(guard):
@@ -403,6 +432,8 @@ def describe(value: Value) -> str:
     match value:
         case Int(cls=cls) | Tuple(cls=cls) | Instance(cls=cls) | Opaque(cls=cls):
             return f"a {cls.__name__}"
+        case Linear():
+            return "a linear int"
         case Bool():
             return "a bool"
         case Str(kind=kind):

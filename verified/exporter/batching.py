@@ -21,8 +21,6 @@ Every span that was offered is counted once: see ``State``.
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from verified.contracts import ensure, require
-
 
 class Limits(NamedTuple):
     """What a processor is configured with; at least 1 each, and a batch fits into the queue.
@@ -167,9 +165,7 @@ def _looked(limits: Limits, state: State, event: Looked) -> tuple[State, Effects
     queue = state.queue
     if state.phase == CLOSING and event.now >= state.deadline:
         left = queue._replace(queued=0)
-        closed = state._replace(
-            queue=left, phase=CLOSED, discarded=state.discarded + queue.queued
-        )
+        closed = state._replace(queue=left, phase=CLOSED, discarded=state.discarded + queue.queued)
         return closed, Effects(discard=queue.queued, close=True)
     if state.in_flight > 0 or state.phase == CLOSED:
         return state, NOTHING

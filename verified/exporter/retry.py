@@ -23,7 +23,20 @@ LONGEST_DELAY: Final = 1 << 40
 
 _SECONDS: Final = re.compile("[0-9]+")
 _DAY: Final = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
-_MONTHS: Final = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS: Final = [
+    "Jan",
+    "Feb",
+    "Mar",
+    "Apr",
+    "May",
+    "Jun",
+    "Jul",
+    "Aug",
+    "Sep",
+    "Oct",
+    "Nov",
+    "Dec",
+]
 _MONTH: Final = f"({'|'.join(_MONTHS)})"
 _TIME: Final = "([0-9]{2}):([0-9]{2}):([0-9]{2})"
 _FIXDATE: Final = re.compile(f"{_DAY}, ([0-9]{{2}}) {_MONTH} ([0-9]{{4}}) {_TIME} GMT")
@@ -63,7 +76,13 @@ def delay(retry_after: str, now: int) -> int:
     day, month, year, hour, minute, second = match.groups()
     try:
         date = datetime(
-            int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), min(int(second), 59), tzinfo=UTC
+            int(year),
+            _MONTHS.index(month) + 1,
+            int(day),
+            int(hour),
+            int(minute),
+            min(int(second), 59),
+            tzinfo=UTC,
         )
     except ValueError:
         return -1
