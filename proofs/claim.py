@@ -136,9 +136,9 @@ class FunctionClaim(Claim):
         return code.co_filename, code.co_firstlineno
 
 
-_registry: dict[str, FunctionClaim] = {}
+_registry: dict[str, Claim] = {}
 
-ENGINES = ("smt", "language", "symbolic", "exhaustive", "fuzz")
+ENGINES = ("smt", "induction", "language", "symbolic", "exhaustive", "fuzz")
 
 
 def claim(
@@ -154,16 +154,24 @@ def claim(
 
     def register(function: Callable[..., bool]) -> Callable[..., bool]:
         subjects = subject if isinstance(subject, Sequence) else (subject,)
-        made = FunctionClaim(function, sentence, discharges, required, engines, subjects, fault)
-        unknown = set(engines) - set(ENGINES)
-        if unknown or not engines or not subjects:
-            raise ValueError(f"the claim {made.id} names no subject or unknown engines {unknown}")
-        if made.id in _registry and _registry[made.id].where != made.where:
-            raise ValueError(f"there are two claims with the id {made.id}")
-        _registry[made.id] = made
+        enter(FunctionClaim(function, sentence, discharges, required, engines, subjects, fault))
         return function
 
     return register
+
+
+def enter(claim: Claim) -> None:
+    """Enter a claim into the list of all.
+
+    :raises ValueError: if it names no subject or an engine that does not exist, or if there
+        is another claim with its id.
+    """
+    unknown = set(claim.engines) - set(ENGINES)
+    if unknown or not claim.engines or not claim.subject:
+        raise ValueError(f"the claim {claim.id} names no subject or unknown engines {unknown}")
+    if claim.id in _registry and _registry[claim.id].where != claim.where:
+        raise ValueError(f"there are two claims with the id {claim.id}")
+    _registry[claim.id] = claim
 
 
 def every_claim() -> list[Claim]:

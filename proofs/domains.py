@@ -10,6 +10,7 @@ under proof, which may be at fault.
 
 from __future__ import annotations
 
+import inspect
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -311,6 +312,8 @@ def domain(annotation: Any) -> Domain | None:
     """The domain of a type, a union of types or a ``Literal``; None if there is none."""
     if annotation in DOMAINS:
         return DOMAINS[annotation]
+    if isinstance(annotation, type) and annotation.__bases__ == (tuple,):
+        return _record(annotation)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Literal:
         return Domain(st.sampled_from(arguments), arguments)
@@ -324,8 +327,26 @@ def domain(annotation: Any) -> Domain | None:
     return None
 
 
+SMALL = st.integers(-3, 8) | st.integers()
+
+
+def _record(cls: Any) -> Domain | None:
+    """The domain of a named tuple, if its fields have domains; its numbers are mostly small."""
+    kinds = inspect.get_annotations(cls, eval_str=True).values()
+    parts = [Domain(SMALL) if kind is int else domain(kind) for kind in kinds]
+    if None in parts:
+        return None
+    strategies = [part.strategy for part in parts if part is not None]
+    return Domain(st.tuples(*strategies).map(partial(tuple.__new__, cls)))
+
+
 def source(value: Any) -> str:
     """The Python expression that makes an input again."""
+    fields = getattr(type(value), "_fields", None)
+    if fields is not None and type(value).__module__.startswith("verified.exporter."):
+        module = type(value).__module__.rpartition(".")[2]
+        items = ", ".join(f"{f}={source(v)}" for f, v in zip(fields, value, strict=True))
+        return f"{module}.{type(value).__name__}({items})"
     if isinstance(value, IdGenerator):
         return f"IdGenerator({value._getrandbits!r})"
     # Python refuses to write so many decimal digits.

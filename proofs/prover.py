@@ -16,13 +16,13 @@ from typing import Any
 
 from . import domains
 from .claim import FALSE, Claim, Constant, Subject
-from .engines import Options, exhaustive, fuzz, language, smt, symbolic
+from .engines import Options, exhaustive, fuzz, induction, language, smt, symbolic
 from .mutants import Mutant, Stillborn, TooSlow, applied, mutants, planted, time_limit
 from .sources import innermost
 from .verdict import Finding, Verdict
 
 ENGINES: Mapping[str, Callable[[Claim, Options], Finding]] = {
-    engine.NAME: engine.run for engine in (smt, language, symbolic, exhaustive, fuzz)
+    engine.NAME: engine.run for engine in (smt, induction, language, symbolic, exhaustive, fuzz)
 }
 
 ALONE = 2

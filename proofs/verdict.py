@@ -52,3 +52,5 @@ class Finding:
     """The counterexample, by parameter."""
     reason: str | None = None
     """Why there is no better verdict."""
+    certificate: tuple[tuple[str, str], ...] = ()
+    """What others can check again: names of files and their text, SMT-LIB 2."""

@@ -56,7 +56,7 @@ def lift(claim: Claim, timeout: float) -> Lifted:
     :raises Refused: if the code is outside of the subset, or an input has no symbol.
     """
     try:
-        inputs = {n: symbols.symbol(n, a) for n, a in claim.parameters.items()}
+        inputs = symbols.inputs(claim.parameters)
     except KeyError as error:
         raise Refused(f"inputs of the type {error} have no symbol") from None
     known = both(*(s.known for s in inputs.values()))

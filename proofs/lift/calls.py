@@ -36,7 +36,7 @@ from .values import (
 
 NO_PLAIN_CALL = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
-DECORATORS = {"ensure", "require", "claim", "property", "classmethod", "staticmethod"}
+DECORATORS = {"ensure", "require", "claim", "always", "property", "classmethod", "staticmethod"}
 """Decorators, by name, under which a function still does what its own source says."""
 
 

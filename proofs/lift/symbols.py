@@ -7,11 +7,12 @@ what the real function was run on.
 
 from __future__ import annotations
 
+import inspect
 import operator
 import types
 import typing
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ from verified import IdGenerator, SpanContext, SpanId, TraceFlags, TraceId, Trac
 from ..domains import NUMBER_BITS, Draws
 from . import values as v
 from .paths import Drawn
+from .records import is_record
 
 Evaluate = Callable[[z3.ExprRef], z3.ExprRef]
 """The value of a term: that of a model, or that of chosen inputs."""
@@ -214,6 +216,44 @@ def _id_generator(name: str) -> Symbol:
     )
 
 
+def _linear(name: str) -> Symbol:
+    """An integer of any size."""
+    term = z3.Int(name)
+
+    def read(evaluate: Evaluate) -> int:
+        value = evaluate(term)
+        return value.as_long() if isinstance(value, z3.IntNumRef) else 0
+
+    return Symbol(
+        v.Linear(term),
+        v.TRUE,
+        read,
+        lambda value: [(term, z3.IntVal(value))],
+        [term == 0, term == 1, term >= 0, term < 10],
+    )
+
+
+def _record(name: str, cls: Any) -> Symbol:
+    """A named tuple of integers of any size, truths and others of its kind."""
+    kinds = inspect.get_annotations(cls, eval_str=True)
+    parts = [
+        (_linear if kind is int else partial(symbol, annotation=kind))(f"{name}.{field}")
+        for field, kind in kinds.items()
+    ]
+
+    def bind(value: Any) -> Substitution | None:
+        pairs = [part.bind(item) for part, item in zip(parts, value, strict=True)]
+        return None if None in pairs else [pair for each in pairs if each for pair in each]
+
+    return Symbol(
+        v.Tuple(tuple(part.value for part in parts), cls),
+        v.both(*(part.known for part in parts)),
+        lambda evaluate: tuple.__new__(cls, [part.read(evaluate) for part in parts]),
+        bind,
+        [condition for part in parts for condition in part.smaller],
+    )
+
+
 def symbol(name: str, annotation: Any) -> Symbol:
     """The symbol of a type; raises ``KeyError`` if the type has none."""
     arguments = typing.get_args(annotation)
@@ -224,7 +264,22 @@ def symbol(name: str, annotation: Any) -> Symbol:
             name,
             [(symbol(f"{name}:{kind.__name__}", kind), partial(_is_a, kind)) for kind in arguments],
         )
+    if annotation not in _SYMBOLS and isinstance(annotation, type) and is_record(annotation):
+        return _record(name, annotation)
     return _SYMBOLS[annotation](name)
+
+
+def inputs(parameters: Mapping[str, Any]) -> dict[str, Symbol]:
+    """The symbols of inputs; beside a record integers are linear as those of the record are.
+
+    :raises KeyError: if a type has none.
+    """
+    kinds = [a for a in parameters.values() if isinstance(a, type) and a not in _SYMBOLS]
+    linear = any(is_record(kind) for kind in kinds)
+    return {
+        name: _linear(name) if annotation is int and linear else symbol(name, annotation)
+        for name, annotation in parameters.items()
+    }
 
 
 _SYMBOLS: dict[Any, Callable[[str], Symbol]] = {

@@ -14,6 +14,8 @@ reach it is not begun.
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from verified.contracts import ensure, require
+
 SENDING: Final = 0
 WAITING: Final = 1
 DONE: Final = 2
@@ -35,6 +37,12 @@ class Limits(NamedTuple):
     timeout: int = 10_000
     first_backoff: int = 1_000
     longest_backoff: int = 5_000
+
+    @property
+    @ensure(lambda self, result: result == (self[0] >= 0 and 5 <= self[1] <= self[2]))
+    def is_valid(self) -> bool:
+        """Whether an exporter can be configured so."""
+        return self.timeout >= 0 and 5 <= self.first_backoff <= self.longest_backoff
 
 
 class State(NamedTuple):
@@ -108,11 +116,15 @@ class Abandoned(NamedTuple):
 Event = Accepted | Refused | Deferred | Lost | Elapsed | Abandoned
 
 
-def start(limits: Limits, now: int) -> tuple[State, Effects]:
-    """Return the first state of an export that begins now, and the order to send."""
-    return State(SENDING, now + limits.timeout, limits.first_backoff), Effects(send=True)
+@ensure(lambda result: result.phase == SENDING and result.attempts == 1 and result.lost == 0)
+@ensure(lambda limits, now, result: result.deadline - limits.timeout == now)
+def start(limits: Limits, now: int) -> State:
+    """Return the state of an export that begins now, its batch being sent."""
+    return State(SENDING, now + limits.timeout, limits.first_backoff)
 
 
+@ensure(lambda backoff, result: 4 * backoff <= 5 * result <= 6 * backoff + 4)
+@require(lambda backoff: backoff >= 0)
 def jittered(backoff: int, draw: int) -> int:
     """Return a wait of the backoff, give or take a fifth of it, as the draw wants it.
 
@@ -193,6 +205,9 @@ TRANSITIONS: Final[Mapping[type, Callable[[Limits, State, Any], tuple[State, Eff
 """What each event does. There are no others."""
 
 
+@ensure(lambda state, result: result[0].phase >= state.phase or result[0].phase == SENDING)
+@ensure(lambda state, result: 0 <= result[0].attempts - state.attempts <= result[1].send)
+@require(lambda limits: limits.is_valid)
 def step(limits: Limits, state: State, event: Event) -> tuple[State, Effects]:
     """Return the state after an event, and what is to be done."""
     return TRANSITIONS[type(event)](limits, state, event)

@@ -21,16 +21,24 @@ Every span that was offered is counted once: see ``State``.
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from verified.contracts import ensure, require
+
 
 class Limits(NamedTuple):
-    """What a processor is configured with; at least 1 each, and a batch fits into the queue.
+    """What a processor is configured with; ``schedule_delay`` is in milliseconds.
 
-    ``schedule_delay`` is in milliseconds.
+    A batch has at least one span and fits into the queue.
     """
 
     max_queue_size: int = 2048
     max_export_batch_size: int = 512
     schedule_delay: int = 5000
+
+    @property
+    @ensure(lambda self, result: result == (1 <= self[1] <= self[0] and self[2] >= 0))
+    def is_valid(self) -> bool:
+        """Whether a processor can be configured so."""
+        return 0 < self.max_export_batch_size <= self.max_queue_size and self.schedule_delay >= 0
 
 
 RUNNING: Final = 0
@@ -135,11 +143,20 @@ class Forked(NamedTuple):
 Event = Offered | Looked | Returned | FlushAsked | ShutdownAsked | Forked
 
 
+@ensure(lambda state, result: result + state.queue.queued + state.in_flight == state.queue.accepted)
 def settled(state: State) -> int:
     """Return how many accepted spans are neither queued nor in flight: the oldest ones."""
     return state.queue.accepted - state.queue.queued - state.in_flight
 
 
+@ensure(lambda queue, result: (result.accepted > queue.accepted) <= queue.is_open)
+@ensure(lambda limits, queue, result: result.queued <= max(queue.queued, limits.max_queue_size))
+@ensure(
+    lambda queue, result: (
+        result.accepted + result.full + result.late == queue.accepted + queue.full + queue.late + 1
+        and result.accepted - result.queued == queue.accepted - queue.queued
+    )
+)
 def offer(limits: Limits, queue: Queue) -> Queue:
     """Return the queue after a span was offered; it is accepted if ``accepted`` grew.
 
@@ -151,6 +168,12 @@ def offer(limits: Limits, queue: Queue) -> Queue:
     if queued >= limits.max_queue_size:
         return Queue(is_open, queued, accepted, full + 1, late)
     return Queue(is_open, queued + 1, accepted + 1, full, late)
+
+
+@ensure(lambda limits, now, result: result == State(due=now + limits.schedule_delay))
+def start(limits: Limits, now: int) -> State:
+    """Return the state of a processor that starts now."""
+    return State(due=now + limits.schedule_delay)
 
 
 def _offered(limits: Limits, state: State, event: Offered) -> tuple[State, Effects]:
@@ -227,9 +250,15 @@ def _shutdown_asked(limits: Limits, state: State, event: ShutdownAsked) -> tuple
 def _forked(limits: Limits, state: State, event: Forked) -> tuple[State, Effects]:
     """The child starts anew: with nothing queued and nothing counted, closed if it was."""
     if state.phase == RUNNING:
-        return State(due=event.now + limits.schedule_delay), Effects(discard=state.queue.queued)
+        return start(limits, event.now), Effects(discard=state.queue.queued)
     closed = State(queue=Queue(is_open=False), phase=CLOSED)
     return closed, Effects(discard=state.queue.queued)
+
+
+def _counted(state: State) -> int:
+    """How many accepted spans the state knows the fate of."""
+    over = state.exported + state.rejected + state.failed + state.unknown + state.discarded
+    return over + state.queue.queued + state.in_flight
 
 
 TRANSITIONS: Final[Mapping[type, Callable[[Limits, State, Any], tuple[State, Effects]]]] = {
@@ -243,6 +272,15 @@ TRANSITIONS: Final[Mapping[type, Callable[[Limits, State, Any], tuple[State, Eff
 """What each event does. There are no others."""
 
 
+@ensure(lambda result: _counted(result[0]) == result[0].queue.accepted)
+@require(
+    lambda limits, state: (
+        limits.is_valid and state.in_flight >= 0 and _counted(state) == state.queue.accepted
+    )
+)
 def step(limits: Limits, state: State, event: Event) -> tuple[State, Effects]:
-    """Return the state after an event, and what is to be done."""
+    """Return the state after an event, and what is to be done; always and of any state.
+
+    If all accepted spans were counted before, they are after it.
+    """
     return TRANSITIONS[type(event)](limits, state, event)

@@ -23,20 +23,10 @@ LONGEST_DELAY: Final = 1 << 40
 
 _SECONDS: Final = re.compile("[0-9]+")
 _DAY: Final = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
-_MONTHS: Final = [
-    "Jan",
-    "Feb",
-    "Mar",
-    "Apr",
-    "May",
-    "Jun",
-    "Jul",
-    "Aug",
-    "Sep",
-    "Oct",
-    "Nov",
-    "Dec",
-]
+_MONTHS: Final = (
+    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+)
 _MONTH: Final = f"({'|'.join(_MONTHS)})"
 _TIME: Final = "([0-9]{2}):([0-9]{2}):([0-9]{2})"
 _FIXDATE: Final = re.compile(f"{_DAY}, ([0-9]{{2}}) {_MONTH} ([0-9]{{4}}) {_TIME} GMT")
@@ -68,22 +58,16 @@ def delay(retry_after: str, now: int) -> int:
     """
     text = retry_after.strip(" \t")
     if _SECONDS.fullmatch(text) is not None:
-        # Python refuses to read more digits than anybody means.
-        return min(int(text[-4000:] if len(text) < 4000 else "9" * 20) * 1000, LONGEST_DELAY)
+        digits = text.lstrip("0") or "0"
+        return LONGEST_DELAY if len(digits) > 12 else min(int(digits) * 1000, LONGEST_DELAY)
     match = _FIXDATE.fullmatch(text)
     if match is None:
         return -1
     day, month, year, hour, minute, second = match.groups()
+    # A second 60 is a leap second, which datetime does not know.
+    numbers = int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute)
     try:
-        date = datetime(
-            int(year),
-            _MONTHS.index(month) + 1,
-            int(day),
-            int(hour),
-            int(minute),
-            min(int(second), 59),
-            tzinfo=UTC,
-        )
+        date = datetime(*numbers, min(int(second), 59), tzinfo=UTC)
     except ValueError:
         return -1
     return min(max(int(date.timestamp()) * 1000 - now, 0), LONGEST_DELAY)

@@ -1,0 +1,288 @@
+"""Claims about the batching processor, for every run of any length."""
+
+from hypothesis import strategies as st
+
+from verified.exporter import batching
+from verified.exporter.batching import (
+    CLOSED,
+    CLOSING,
+    RUNNING,
+    Effects,
+    Event,
+    FlushAsked,
+    Forked,
+    Limits,
+    Looked,
+    Offered,
+    Returned,
+    ShutdownAsked,
+    State,
+)
+
+from ..machine import Machine, always
+
+LIMITS = st.builds(
+    lambda batch, more, delay: Limits(batch + more, batch, delay),
+    st.integers(1, 4),
+    st.integers(0, 4),
+    st.sampled_from([0, 1, 5, 20]),
+)
+
+BATCHING = Machine(
+    "batching", batching.start, batching.step, batching.TRANSITIONS, Limits, State, LIMITS
+)
+
+
+@always(
+    BATCHING,
+    "Every span that was accepted is exported, rejected by the receiver, failed, of unknown fate, "
+    "discarded at shutdown, queued or in flight, and is one of these only",
+    discharges="BP-03",
+)
+def conservation(after: State) -> bool:
+    queue = after.queue
+    return queue.accepted == (
+        after.exported
+        + after.rejected
+        + after.failed
+        + after.unknown
+        + after.discarded
+        + queue.queued
+        + after.in_flight
+    )
+
+
+@always(BATCHING, "No number of spans is ever negative")
+def numbers_are_natural(after: State) -> bool:
+    queue = after.queue
+    return (
+        min(queue.queued, queue.accepted) >= 0
+        and min(queue.full, queue.late) >= 0
+        and min(after.in_flight, after.exported) >= 0
+        and min(after.rejected, after.failed) >= 0
+        and min(after.unknown, after.discarded) >= 0
+    )
+
+
+@always(
+    BATCHING,
+    "The queue never holds more than max_queue_size spans, and a batch never more than "
+    "max_export_batch_size",
+    discharges="BP-03",
+)
+def queue_and_batch_are_bounded(limits: Limits, after: State) -> bool:
+    return (
+        after.queue.queued <= limits.max_queue_size
+        and after.in_flight <= limits.max_export_batch_size
+    )
+
+
+@always(
+    BATCHING,
+    "Each span that is offered is accepted, found no room or came too late, and is counted once; "
+    "nothing else counts one",
+    discharges=("BP-03", "BP-06"),
+)
+def every_offer_is_counted_once(before: State, event: Event, after: State) -> bool:
+    old, new = before.queue, after.queue
+    if isinstance(event, Forked):
+        return (new.accepted, new.full, new.late) == (0, 0, 0)
+    counted = (new.accepted - old.accepted) + (new.full - old.full) + (new.late - old.late)
+    return counted == isinstance(event, Offered)
+
+
+@always(
+    BATCHING,
+    "A span is accepted if and only if the processor is running and there is room",
+    discharges=("BP-03", "BP-06"),
+)
+def accepted_while_there_is_room(limits: Limits, before: State, event: Event, after: State) -> bool:
+    room = before.phase == RUNNING and before.queue.queued < limits.max_queue_size
+    if not isinstance(event, Offered):
+        return after.queue.accepted == before.queue.accepted or isinstance(event, Forked)
+    return after.queue.accepted - before.queue.accepted == room
+
+
+@always(
+    BATCHING,
+    "A batch is handed over only when none is under way: there are never two exports at once",
+    discharges="BP-01",
+)
+def one_export_at_a_time(before: State, after: State, effects: Effects) -> bool:
+    if effects.export == 0:
+        return after.in_flight in (0, before.in_flight)
+    return before.in_flight == 0 and after.in_flight == effects.export
+
+
+@always(
+    BATCHING,
+    "What is handed over or discarded is what leaves the queue, the oldest spans first",
+    discharges="BP-08",
+)
+def effects_are_what_leaves_the_queue(
+    before: State, event: Event, after: State, effects: Effects
+) -> bool:
+    left = before.queue.queued - after.queue.queued + isinstance(event, Offered)
+    refused = isinstance(event, Offered) and after.queue.accepted == before.queue.accepted
+    return left - refused == effects.discard + effects.export
+
+
+@always(
+    BATCHING,
+    "A batch is handed over if and only if somebody looks, none is under way, the processor is not "
+    "closed or over its deadline, and a batch is full, the delay is over or a flush waits",
+    discharges=("BP-02", "BP-05"),
+)
+def handed_over_when_due(limits: Limits, before: State, event: Event, effects: Effects) -> bool:
+    if not isinstance(event, Looked):
+        return effects.export == 0
+    queued = before.queue.queued
+    waits = before.queue.accepted - queued - before.in_flight < before.flush
+    due = queued >= limits.max_export_batch_size or event.now >= before.due or waits
+    expired = before.phase == CLOSING and event.now >= before.deadline
+    free = before.in_flight == 0 and before.phase != CLOSED and not expired
+    wanted = min(queued, limits.max_export_batch_size) if due and free else 0
+    return effects.export == wanted
+
+
+@always(
+    BATCHING,
+    "After shutdown nothing is accepted or handed over, and it is never left",
+    discharges=("BP-06", "BP-17"),
+)
+def closed_is_the_end(before: State, after: State, effects: Effects) -> bool:
+    return before.phase != CLOSED or (
+        after.phase == CLOSED
+        and effects.export == 0
+        and not effects.close
+        and after.queue.queued == 0
+        and not after.queue.is_open
+    )
+
+
+@always(BATCHING, "Phases are never left backwards, but by a child, which starts anew")
+def phases_are_never_left_backwards(before: State, event: Event, after: State) -> bool:
+    return after.phase >= before.phase or isinstance(event, Forked)
+
+
+@always(
+    BATCHING,
+    "Asked to shut down again, a processor changes nothing: neither its deadline nor its flush",
+    discharges="BP-06",
+)
+def shutdown_is_asked_once(before: State, event: Event, after: State) -> bool:
+    return not isinstance(event, ShutdownAsked) or before.phase == RUNNING or after == before
+
+
+@always(
+    BATCHING,
+    "The exporter is closed once, at the end of closing: when nothing is left, or the deadline is "
+    "reached",
+    discharges=("BP-05", "BP-06", "BP-09"),
+)
+def closed_once(before: State, event: Event, after: State, effects: Effects) -> bool:
+    if not effects.close:
+        return before.phase == CLOSED or after.phase != CLOSED or isinstance(event, Forked)
+    return (
+        before.phase == CLOSING
+        and after.phase == CLOSED
+        and isinstance(event, Looked)
+        and (event.now >= before.deadline or before.queue.queued == before.in_flight == 0)
+    )
+
+
+@always(
+    BATCHING,
+    "A flush covers what was accepted before it and nothing that comes later; shutdown flushes all",
+    discharges=("BP-05", "BP-08"),
+)
+def flush_covers_what_was_accepted(before: State, event: Event, after: State) -> bool:
+    if isinstance(event, Forked):
+        return after.flush == 0
+    asked = (isinstance(event, FlushAsked) and before.phase != CLOSED) or (
+        isinstance(event, ShutdownAsked) and before.phase == RUNNING
+    )
+    return after.flush == (before.queue.accepted if asked else before.flush)
+
+
+@always(
+    BATCHING,
+    "A closing processor flushes all that it accepted",
+    discharges="BP-05",
+)
+def closing_flushes_all(after: State) -> bool:
+    return after.phase == RUNNING or after.flush == after.queue.accepted
+
+
+@always(
+    BATCHING,
+    "Only at the deadline of shutdown are accepted spans discarded",
+    discharges="BP-09",
+)
+def discarded_at_the_deadline_only(before: State, event: Event, after: State) -> bool:
+    if isinstance(event, Forked):
+        return after.discarded == 0
+    expired = isinstance(event, Looked) and before.phase == CLOSING and event.now >= before.deadline
+    return after.discarded - before.discarded == (before.queue.queued if expired else 0)
+
+
+def _left(state: State) -> int:
+    """How many steps are left for what the latest flush waits for: two for each span at most."""
+    queue = state.queue
+    waiting = max(state.flush - (queue.accepted - queue.queued - state.in_flight), 0)
+    return waiting + waiting - (state.in_flight > 0)
+
+
+@always(
+    BATCHING,
+    "While a flush waits, each look while no export is under way and each return brings it nearer, "
+    "and nothing but another flush takes it back: it ends after finitely many of them",
+    discharges=("BP-07", "BP-08"),
+)
+def flush_comes_nearer(before: State, event: Event, after: State) -> bool:
+    if isinstance(event, FlushAsked | ShutdownAsked | Forked) or _left(before) <= 0:
+        return True
+    moves = (isinstance(event, Looked) and before.in_flight == 0 and before.phase != CLOSED) or (
+        isinstance(event, Returned) and before.in_flight > 0
+    )
+    return _left(after) < _left(before) if moves else _left(after) <= _left(before)
+
+
+@always(
+    BATCHING,
+    "A closing processor that is looked at, at its deadline or later, is closed, whatever is under "
+    "way: shutdown ends by its deadline",
+    discharges=("BP-07", "BP-09"),
+)
+def shutdown_ends_by_its_deadline(before: State, event: Event, after: State) -> bool:
+    late = isinstance(event, Looked) and before.phase == CLOSING and event.now >= before.deadline
+    return after.phase == CLOSED if late else True
+
+
+@always(
+    BATCHING,
+    "Spans that are queued are handed over within schedule_delay of the last look at an idle "
+    "processor: what is due never lies further ahead",
+    discharges="BP-02",
+)
+def due_is_within_the_delay(limits: Limits, before: State, event: Event, after: State) -> bool:
+    if isinstance(event, Forked):
+        return True
+    if not isinstance(event, Looked):
+        return after.due == before.due
+    return after.due in (before.due, event.now + limits.schedule_delay)
+
+
+@always(
+    BATCHING,
+    "A child of a process that forked has counted nothing, and is closed if its parent was not "
+    "running",
+)
+def a_child_starts_anew(limits: Limits, before: State, event: Event, after: State) -> bool:
+    if not isinstance(event, Forked):
+        return True
+    fresh = batching.start(limits, event.now)
+    if before.phase == RUNNING:
+        return after == fresh
+    closed = fresh._replace(queue=fresh.queue._replace(is_open=False), phase=CLOSED, due=0)
+    return after == closed

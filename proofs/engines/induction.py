@@ -1,0 +1,426 @@
+"""The induction engine: a claim about every run of a machine, of any length.
+
+The shipped ``step`` is lifted over integers without bounds, once for each kind of event;
+that is the transition relation, and there is no other. Spacer, of Z3, looks for a
+condition on states that holds at the start, is kept by every step, and implies the
+claim. What it finds is not believed: each of these three is an obligation of its own, in
+SMT-LIB 2, which Z3 and cvc5 must each refute the negation of.
+
+Where Spacer says that a run breaks the claim, the shortest one is looked for by
+unrolling the same relation, and run on the shipped code.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cvc5
+import z3
+
+from .. import sources
+from ..claim import Claim
+from ..lift import symbols
+from ..lift.lifter import Lifter
+from ..lift.linear import of_known
+from ..lift.paths import Refused
+from ..lift.values import TRUE, Bool, Int, Linear, Tuple, Value, both, negation
+from ..machine import Machine, MachineClaim, Run
+from ..verdict import Finding, Verdict
+from . import Options
+
+NAME = "induction"
+
+LONGEST = 12
+"""The length of the longest run that is unrolled in search of a counterexample."""
+
+
+@dataclass(frozen=True)
+class Obligation:
+    """What has no solution if the claim holds, in SMT-LIB 2."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One kind of event, from a state ``before``."""
+
+    event: type
+    symbol: symbols.Symbol
+    guard: z3.BoolRef
+    after: Value
+    effects: Value
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A machine as terms: over variables for its limits, a state, and the time of it."""
+
+    machine: Machine
+    limits: symbols.Symbol
+    before: symbols.Symbol
+    now: z3.ArithRef
+    valid: z3.BoolRef
+    first: Value
+    transitions: tuple[Transition, ...]
+
+    @property
+    def variables(self) -> list[z3.ExprRef]:
+        return [*leaves(self.limits.value), *leaves(self.before.value), self.now]
+
+    def primed(self, state: Value, now: z3.ExprRef) -> list[z3.ExprRef]:
+        """The variables as they are after a step."""
+        return [*leaves(self.limits.value), *leaves(state), now]
+
+
+def leaves(value: Value) -> list[z3.ExprRef]:
+    """The numbers and truths that a record is made of, in order."""
+    match value:
+        case Tuple(items):
+            return [leaf for item in items for leaf in leaves(item)]
+        case Bool(term) | Linear(term):
+            return [term]
+        case Int(term):
+            known = of_known(term)
+            if known is not None:
+                return [known]
+    raise Refused("a state that is not of integers and truths")
+
+
+def relation(machine: Machine) -> Relation:
+    """Lift a machine; raises ``Refused`` if its code is not in the subset."""
+    limits = symbols.symbol("limits", machine.limits_type)
+    before = symbols.symbol("state", machine.state_type)
+    now = z3.Int("now")
+    lifter = Lifter(both(limits.known, before.known))
+    valid = lifter.truth(lifter.attribute(limits.value, "is_valid"))
+    first = _returned(lifter, machine.start, [limits.value, Linear(now)], valid)
+    transitions = []
+    for event in machine.transitions:
+        symbol = symbols.symbol(event.__name__, event)
+        lifter = Lifter(both(limits.known, before.known, symbol.known, valid))
+        result = _returned(lifter, machine.step, [limits.value, before.value, symbol.value], valid)
+        if not isinstance(result, Tuple) or len(result.items) != 2:
+            raise Refused(f"the step for {event.__name__} does not give a state and effects")
+        time = _time(symbol.value)
+        guard = TRUE if time is None else time >= now
+        transitions.append(Transition(event, symbol, guard, *result.items))
+    return Relation(machine, limits, before, now, valid, first, tuple(transitions))
+
+
+def _returned(
+    lifter: Lifter, function: Any, arguments: Sequence[Value], valid: z3.BoolRef
+) -> Value:
+    """What a function returns, which must not raise."""
+    lifter.path = valid
+    result = lifter.call(function, arguments, {})
+    if lifter.raised:
+        raise Refused(f"{function.__name__} may raise {lifter.raised[0].type.__name__}")
+    return result
+
+
+def _time(event: Value) -> z3.ArithRef | None:
+    """The time that an event brings, if it brings one."""
+    assert isinstance(event, Tuple)
+    fields: tuple[str, ...] = getattr(event.cls, "_fields", ())
+    if "now" not in fields:
+        return None
+    now = event.items[fields.index("now")]
+    assert isinstance(now, Linear)
+    return now.term
+
+
+def _claimed(claim: MachineClaim, parts: dict[str, Value], known: z3.BoolRef) -> z3.BoolRef:
+    lifter = Lifter(known)
+    lifter.path = known
+    result = lifter.call(claim.function, [], {name: parts[name] for name in claim.asks_for})
+    truth = lifter.truth(result)
+    return both(truth, *(negation(raised.guard) for raised in lifter.raised))
+
+
+def violations(claim: MachineClaim, lifted: Relation) -> Iterator[tuple[str, z3.BoolRef]]:
+    """Where the claim could be broken: by a state, or by a step of some kind, from any state."""
+    limits, before = lifted.limits.value, lifted.before.value
+    if claim.of_states:
+        parts = {"limits": limits, "after": before}
+        yield "state", negation(_claimed(claim, parts, lifted.valid))
+        return
+    for each in lifted.transitions:
+        parts = {
+            "limits": limits,
+            "before": before,
+            "event": each.symbol.value,
+            "after": each.after,
+            "effects": each.effects,
+        }
+        holds = _claimed(claim, parts, both(lifted.valid, each.guard))
+        yield each.event.__name__, both(each.guard, negation(holds))
+
+
+def run(claim: Claim, options: Options) -> Finding:
+    """Find an invariant that implies the claim, and have its obligations checked twice."""
+    if not isinstance(claim, MachineClaim):
+        return Finding(NAME, Verdict.UNKNOWN, reason="not a claim about a machine")
+    begun = time.perf_counter()
+    try:
+        lifted = relation(claim.machine)
+        broken = list(violations(claim, lifted))
+    except (Refused, KeyError, sources.SourceMismatch) as refusal:
+        return Finding(NAME, Verdict.UNKNOWN, reason=f"not in the subset: {refusal}")
+    finding = _searched(claim, lifted, broken, options)
+    return replace(finding, seconds=time.perf_counter() - begun)
+
+
+def _searched(
+    claim: MachineClaim,
+    lifted: Relation,
+    broken: Sequence[tuple[str, z3.BoolRef]],
+    options: Options,
+) -> Finding:
+    answer, invariant = _invariant(lifted, broken, options.timeout)
+    if answer == z3.sat:
+        found = shortest_run(claim, lifted, broken, options.timeout)
+        if found is None:
+            reason = f"Spacer says that a run breaks it, but none of up to {LONGEST} events does"
+            return Finding(NAME, Verdict.UNKNOWN, reason=reason)
+        inputs = {"run": found}
+        if claim.fails_on(inputs) is None:
+            reason = "the run that breaks the relation does not break the shipped code"
+            return Finding(NAME, Verdict.ERROR, inputs=inputs, reason=reason)
+        return Finding(NAME, Verdict.REFUTED, inputs=inputs)
+    if answer != z3.unsat or invariant is None:
+        return Finding(NAME, Verdict.UNKNOWN, reason="Spacer came to no end")
+    obligations = list(_obligations(lifted, broken, invariant))
+    for obligation in obligations:
+        for solver, check in (("Z3", _by_z3), ("cvc5", _by_cvc5)):
+            said = check(obligation.text, options.timeout)
+            if said == "sat":
+                reason = f"{solver} finds a hole in the invariant: {obligation.name}"
+                return Finding(NAME, Verdict.ERROR, reason=reason)
+            if said != "unsat":
+                reason = f"{solver} says {said} of {obligation.name}"
+                return Finding(NAME, Verdict.UNKNOWN, reason=reason)
+    certificate = tuple((f"{o.name}.smt2", o.text) for o in obligations)
+    return Finding(NAME, Verdict.PROVED, count=len(obligations), certificate=certificate)
+
+
+def _invariant(
+    lifted: Relation, broken: Sequence[tuple[str, z3.BoolRef]], timeout: float
+) -> tuple[z3.CheckSatResult, z3.BoolRef | None]:
+    """Spacer's answer whether the claim can be broken, and an invariant if it cannot."""
+    variables = lifted.variables
+    holds = z3.Function("invariant", *(v.sort() for v in variables), z3.BoolSort())
+    error = z3.Function("broken", z3.BoolSort())
+    engine = z3.Fixedpoint()
+    engine.set(engine="spacer", timeout=int(1000 * timeout))
+    engine.register_relation(holds, error)
+    inputs = [leaf for each in lifted.transitions for leaf in leaves(each.symbol.value)]
+    engine.declare_var(*variables, *inputs)
+    engine.rule(holds(*lifted.primed(lifted.first, lifted.now)), [lifted.valid])
+    for each in lifted.transitions:
+        then = _then(lifted, each)
+        engine.rule(
+            holds(*lifted.primed(each.after, then)), [holds(*variables), lifted.valid, each.guard]
+        )
+    for _, condition in broken:
+        engine.rule(error(), [holds(*variables), lifted.valid, condition])
+    answer = engine.query(error())
+    if answer != z3.unsat:
+        return answer, None
+    return answer, _found(engine.get_answer(), holds, variables)
+
+
+def _then(lifted: Relation, transition: Transition) -> z3.ExprRef:
+    moment = _time(transition.symbol.value)
+    return lifted.now if moment is None else moment
+
+
+def _found(
+    answer: z3.ExprRef, holds: z3.FuncDeclRef, variables: Sequence[z3.ExprRef]
+) -> z3.BoolRef | None:
+    """The invariant in Spacer's answer, over the variables of the relation."""
+    parts = answer.children() if z3.is_and(answer) else [answer]
+    for part in parts:
+        if not z3.is_quantifier(part):
+            continue
+        head, body = part.body().children()
+        if head.decl().eq(holds):
+            names: list[z3.ExprRef] = [z3.BoolVal(True)] * part.num_vars()
+            for argument, variable in zip(head.children(), variables, strict=True):
+                names[z3.get_var_index(argument)] = variable
+            found = z3.substitute_vars(body, *names)
+            assert isinstance(found, z3.BoolRef)
+            return found
+    return None
+
+
+def _obligations(
+    lifted: Relation, broken: Sequence[tuple[str, z3.BoolRef]], invariant: z3.BoolRef
+) -> Iterator[Obligation]:
+    pairs = list(zip(lifted.variables, lifted.primed(lifted.first, lifted.now), strict=True))
+    yield _obligation("start", lifted.valid, z3.Not(z3.substitute(invariant, *pairs)))
+    for each in lifted.transitions:
+        after = lifted.primed(each.after, _then(lifted, each))
+        pairs = list(zip(lifted.variables, after, strict=True))
+        yield _obligation(
+            f"step-{each.event.__name__}",
+            lifted.valid,
+            invariant,
+            each.guard,
+            z3.Not(z3.substitute(invariant, *pairs)),
+        )
+    for name, condition in broken:
+        yield _obligation(f"claim-{name}", lifted.valid, invariant, condition)
+
+
+def _obligation(name: str, *conditions: z3.BoolRef) -> Obligation:
+    solver = z3.Solver()
+    solver.add(*conditions)
+    lines = solver.to_smt2().splitlines()
+    kept = [line for line in lines if not line.startswith(("; ", "(set-info"))]
+    return Obligation(name, "\n".join(["(set-logic ALL)", *kept, ""]))
+
+
+def _by_z3(text: str, timeout: float) -> str:
+    solver = z3.Solver()
+    solver.set("timeout", int(1000 * timeout))
+    solver.from_string(text)
+    return str(solver.check())
+
+
+def _by_cvc5(text: str, timeout: float) -> str:
+    solver = cvc5.Solver()
+    solver.setOption("tlimit-per", str(int(1000 * timeout)))
+    parser = cvc5.InputParser(solver)
+    parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, text, "obligation")
+    symbol_manager, said = parser.getSymbolManager(), []
+    while True:
+        command = parser.nextCommand()
+        if command.isNull():
+            break
+        output = command.invoke(solver, symbol_manager)
+        said.append(str(output).strip())
+    answers = [line for line in said if line]
+    return answers[-1] if answers else "nothing"
+
+
+def shortest_run(
+    claim: MachineClaim,
+    lifted: Relation,
+    broken: Sequence[tuple[str, z3.BoolRef]],
+    timeout: float,
+) -> Run | None:
+    """The shortest run that breaks the claim, of up to ``LONGEST`` events."""
+    unrolled = Unrolling(lifted)
+    end = time.perf_counter() + timeout
+    last = dict(broken)
+    for length in range(LONGEST + 1):
+        if time.perf_counter() > end:
+            return None
+        found = unrolled.reaching(last, length)
+        if found is not None:
+            return found
+    return None
+
+
+class Unrolling:
+    """The relation of a machine, step after step."""
+
+    def __init__(self, lifted: Relation) -> None:
+        self.lifted = lifted
+        self.solver = z3.Solver()
+        self.solver.add(lifted.valid)
+        self.states: list[list[z3.ExprRef]] = [self._fresh(0)]
+        first = lifted.primed(lifted.first, z3.Int("start"))
+        pairs = [(lifted.now, z3.Int("start"))]
+        for variable, term in zip(self.states[0], first, strict=True):
+            self.solver.add(variable == z3.substitute(term, *pairs))
+        self.chosen: list[z3.ArithRef] = []
+
+    def _fresh(self, number: int) -> list[z3.ExprRef]:
+        limits = len(leaves(self.lifted.limits.value))
+        variables = self.lifted.variables
+        return [
+            *variables[:limits],
+            *(z3.Const(f"{v}@{number}", v.sort()) for v in variables[limits:]),
+        ]
+
+    def _at(self, term: Any, number: int) -> Any:
+        """A term over a step, as of the step of this number."""
+        pairs = list(zip(self.lifted.variables, self.states[number], strict=True))
+        for each in self.lifted.transitions:
+            pairs += [
+                (leaf, z3.Const(f"{leaf}@{number}", leaf.sort()))
+                for leaf in leaves(each.symbol.value)
+            ]
+        return z3.substitute(term, *pairs)
+
+    def extend(self) -> None:
+        number = len(self.chosen)
+        choice = z3.Int(f"choice@{number}")
+        self.chosen.append(choice)
+        self.states.append(self._fresh(number + 1))
+        self.solver.add(choice >= 0, choice < len(self.lifted.transitions))
+        for at, each in enumerate(self.lifted.transitions):
+            after = self.lifted.primed(each.after, _then(self.lifted, each))
+            self.solver.add(
+                z3.Implies(
+                    choice == at,
+                    z3.And(
+                        self._at(each.guard, number),
+                        *(
+                            variable == self._at(term, number)
+                            for variable, term in zip(self.states[-1], after, strict=True)
+                        ),
+                    ),
+                )
+            )
+
+    def reaching(self, last: dict[str, z3.BoolRef], length: int) -> Run | None:
+        """A run of so many events, after which one of the conditions holds."""
+        while len(self.chosen) < length:
+            self.extend()
+        self.solver.push()
+        try:
+            if "state" in last:
+                self.solver.add(self._at(last["state"], length))
+                count = length
+            else:
+                # The condition is about the step that comes then.
+                self.extend()
+                count = length + 1
+                self.solver.add(
+                    z3.Or(
+                        *(
+                            z3.And(self.chosen[length] == at, self._at(last[name], length))
+                            for at, each in enumerate(self.lifted.transitions)
+                            if (name := each.event.__name__) in last
+                        )
+                    )
+                )
+            if self.solver.check() != z3.sat:
+                return None
+            return self._read(self.solver.model(), count)
+        finally:
+            self.solver.pop()
+            del self.chosen[length:], self.states[length + 1 :]
+
+    def _read(self, model: z3.ModelRef, count: int) -> Run:
+        def evaluate(term: z3.ExprRef) -> z3.ExprRef:
+            return model.eval(term, model_completion=True)
+
+        events = []
+        for number in range(count):
+            which = evaluate(self.chosen[number])
+            assert isinstance(which, z3.IntNumRef)
+            symbol = self.lifted.transitions[which.as_long()].symbol
+            events.append(
+                symbol.read(lambda term, at=number: evaluate(self._at(term, at)))  # type: ignore[misc]
+            )
+        start = evaluate(z3.Int("start"))
+        assert isinstance(start, z3.IntNumRef)
+        return Run(self.lifted.limits.read(evaluate), start.as_long(), tuple(events))
