@@ -230,7 +230,7 @@ def span_injected(context: trace.SpanContext, rows: Rows) -> object:
     return headers
 
 
-def baggage_injected(held: Mapping[str, Any], rows: Rows) -> object:
+def baggage_injected(held: Mapping[Any, Any], rows: Rows) -> object:
     """The header that is set; empty if it is not."""
     sent: list[str] = []
     size = -1
@@ -248,23 +248,27 @@ def baggage_injected(held: Mapping[str, Any], rows: Rows) -> object:
     return ",".join(sent)
 
 
-def member_sent(name: str, value: object, rows: Rows) -> str | None:
-    key: str | None = name if TOKEN.fullmatch(name) else None
-    errors = "strict" if "inject-baggage-surrogate" in rows else "surrogatepass"
-    if ("inject-baggage-key-not-token" if key is None else "inject-baggage-key-encoded") in rows:
-        key = quote(name, safe=" ", errors=errors).replace(" ", "+")
-    if key is None:
+def member_sent(name: object, value: object, rows: Rows) -> str | None:
+    """The member for an entry; None if it has none."""
+    if not isinstance(name, str):
+        if "inject-baggage-name-not-text" not in rows:
+            return None
+        name = str(name)
+    if "inject-baggage-surrogate" in rows:
+        (name + str(value)).encode()
+    is_token = TOKEN.fullmatch(name) is not None
+    if f"inject-baggage-key-{'encoded' if is_token else 'not-token'}" in rows:
+        name = quote(name, safe=" ", errors="surrogatepass").replace(" ", "+")
+    elif not is_token:
         return None
-    text = str(value)
-    if "inject-baggage-surrogate" not in rows:
-        text = re.sub("[\ud800-\udfff]", "\ufffd", text)
+    text = re.sub("[\ud800-\udfff]", "\ufffd", str(value))
     text = quote(text, safe="" if "inject-baggage-more-encoded" in rows else LITERAL)
     if "inject-baggage-space-as-plus" in rows:
         text = text.replace("%20", "+")
     metadata = getattr(value, "metadata", "")
     if not metadata or "inject-baggage-properties" in rows:
-        return f"{key}={text}"
-    return f"{key}={text};{metadata}" if is_metadata(metadata) else None
+        return f"{name}={text}"
+    return f"{name}={text};{metadata}" if is_metadata(metadata) else None
 
 
 def state_changed(step: tuple[Items, tuple[Any, ...]], rows: Rows) -> object:

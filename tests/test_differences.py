@@ -122,7 +122,7 @@ SPAN_CONTEXTS = st.builds(
     TRACE_STATES,
 ) | st.just(trace.INVALID_SPAN_CONTEXT)
 
-NAMES = st.one_of(domains.SAME, domains.TOKENS, st.text(max_size=4))
+NAMES = st.one_of(domains.SAME, domains.TOKENS, st.text(max_size=4), st.integers(0, 2))
 VALUES = st.one_of(domains.OCTETS, st.text(max_size=6), st.integers(), st.text("a /+%\ud800"))
 HELD = st.one_of(
     st.dictionaries(
@@ -142,8 +142,10 @@ STATE_KEYS = st.one_of(
 STATE_VALUES = st.one_of(
     domains.STATE_VALUES, domains.LONG_VALUES, domains.near_misses(domains.STATE_VALUES)
 )
+SOME_ENTRIES = st.lists(st.tuples(STATE_KEYS, STATE_VALUES), max_size=4)
 ENTRIES = st.one_of(
-    st.lists(st.tuples(STATE_KEYS, STATE_VALUES), max_size=4),
+    SOME_ENTRIES,
+    SOME_ENTRIES,
     st.builds(
         lambda count, more: [(f"k{n}", "v") for n in range(count)] + more,
         st.integers(29, 34),
