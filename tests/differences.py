@@ -6,7 +6,8 @@ an input and of the ids of rows, in which each row is a switch from what ours do
 theirs do. With no row a reading gives what ours give, with every row what theirs give,
 to the character. What is not so, on any input, is Unclassified.
 
-A row speaks of a difference if theirs would come out otherwise without it.
+A row speaks of a difference if its switch is needed to come from ours to theirs. Where
+one of several would do, each of them speaks.
 """
 
 import re
@@ -14,6 +15,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import combinations
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -399,20 +401,6 @@ class Row:
     def part(self) -> tuple[str, str]:
         return self.direction, "baggage" if self.header == "baggage" else "trace context"
 
-    def speaks(self, input: Any, theirs: object, ours: object) -> bool:
-        """Whether this row is a reason for these outcomes of the input.
-
-        It is if theirs are otherwise without it. Where other reasons would have the same
-        effect, it is if it has all of the effect by itself.
-        """
-        part = PARTS[self.part]
-        ids = part.ids
-        if (part.read(input, ids), part.read(input, frozenset())) != (theirs, ours):
-            return False
-        if any(part.read(input, ids - {id}) != theirs for id in ids):
-            return part.read(input, ids - {self.id}) != theirs
-        return part.read(input, frozenset({self.id})) == theirs
-
 
 @dataclass(frozen=True)
 class Part:
@@ -424,12 +412,9 @@ class Part:
     ours: Callable[[Any], object]
 
     @cached_property
-    def rows(self) -> list[Row]:
-        return [row for row in table() if row.part == self.name]
-
-    @cached_property
     def ids(self) -> frozenset[str]:
-        return frozenset(row.id for row in self.rows)
+        """The ids of the rows that speak of this part."""
+        return frozenset(row.id for row in table() if row.part == self.name)
 
     def read(self, input: Any, rows: Rows) -> object:
         return outcome(lambda each: self.reading(each, rows), input)
@@ -452,12 +437,17 @@ class Part:
                     f"{self.name}: {side} give\n  {given!r}\nand not\n  {read!r}\n"
                     f"for\n  {input!r}\ntheirs: {theirs!r}\nours: {ours!r}"
                 )
-        if theirs == ours:
-            return set()
-        found = {row.id for row in self.rows if row.speaks(input, theirs, ours)}
-        if not found:
-            raise Unclassified(f"{self.name}: no row by itself for {input!r}")
-        return found
+        return set() if theirs == ours else self.reasons(input, theirs)
+
+    def reasons(self, input: Any, theirs: object) -> set[str]:
+        """The rows of the smallest sets with which the reading comes to what theirs give."""
+        needed = {id for id in self.ids if self.read(input, self.ids - {id}) != theirs}
+        others = self.ids - needed
+        for size in range(len(others) + 1):
+            sets = [needed.union(more) for more in combinations(others, size)]
+            if enough := [each for each in sets if self.read(input, each) == theirs]:
+                return set().union(*enough)
+        raise Unclassified(f"{self.name}: all rows together do not give {theirs!r} for {input!r}")
 
 
 PARTS: Final = {
