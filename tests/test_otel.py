@@ -259,6 +259,18 @@ def test_any_baggage_can_be_sent(held: dict[str, object]) -> None:
     assert all(again[name] == str(held[name]) for name in again)
 
 
+def test_an_entry_without_text_does_not_keep_the_others_back() -> None:
+    class NoText:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    held: dict[Any, object] = {"a": "1", 5: "2", "b": NoText(), "c": 3, None: None}
+    found = Context()
+    for name, value in held.items():
+        found = baggage.set_baggage(name, value, found)
+    assert sent(found) == {"baggage": "a=1,c=3"}
+
+
 def test_what_a_setter_raises_is_raised() -> None:
     class Refuses(Setter[Any]):
         def set(self, carrier: Any, key: str, value: str) -> None:

@@ -101,10 +101,13 @@ class TraceState:
                 members.setdefault(key, value)
         return tuple(members.items())
 
-    @ensure(lambda self, key, result: result == dict(self.members).get(key))
+    @ensure(
+        lambda self, key, result: [result] == ([v for k, v in self.members if k == key] or [None])
+    )
     def get(self, key: str) -> str | None:
         """Return the value of a key; None if no member has the key."""
-        return dict(self.members).get(key)
+        # Not from a dictionary, which raises if the key has no hash.
+        return next((value for held, value in self.members if held == key), None)
 
     @ensure(
         lambda self, key, value, result: (

@@ -80,7 +80,8 @@ class VerifiedBaggagePropagator(TextMapPropagator):
     ) -> None:
         """Set baggage unless no entry can be sent; of values that are not text, their ``str``.
 
-        Raises only what the setter raises.
+        An entry that has no text for its name or value is left out. Raises only what the
+        setter raises.
         """
         held = (get_current() if context is None else context).get(_BAGGAGE_KEY)
         if not isinstance(held, dict):
@@ -90,6 +91,7 @@ class VerifiedBaggagePropagator(TextMapPropagator):
                 [
                     (name, value, "") if type(value) is str else _member(name, value)
                     for name, value in held.items()
+                    if isinstance(name, str)
                 ]
             )
         except Exception:
@@ -99,5 +101,11 @@ class VerifiedBaggagePropagator(TextMapPropagator):
 
 
 def _member(name: str, value: object) -> tuple[str, str, str]:
-    """The name, value and metadata that are sent for a value that is not just text."""
-    return name, str(value), value.metadata if isinstance(value, BaggageValue) else ""
+    """The name, value and metadata that are sent for a value that is not just text.
+
+    The name is empty, and so not sent, if the value has no text.
+    """
+    try:
+        return name, str(value), value.metadata if isinstance(value, BaggageValue) else ""
+    except Exception:
+        return "", "", ""
