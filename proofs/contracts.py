@@ -70,7 +70,7 @@ class ContractClaim(Claim):
         self.number = number
         self.name = _public_name(module, owner, name)
         self.id = f"contract.{self.name}.{number}"
-        self.subject: tuple[Subject, ...] = (self.function, *self._callees())
+        self.subject: tuple[Subject, ...] = tuple(sources.with_callees([self.function]))
 
     @property
     def required(self) -> Verdict:  # type: ignore[override]
@@ -80,19 +80,6 @@ class ContractClaim(Claim):
     def _is_unlifted(self) -> bool:
         numbers = set(self.parameters.values()) <= {int, bool}
         return self.function.__module__ in UNLIFTED and not numbers
-
-    def _callees(self) -> Iterator[FunctionType]:
-        """The functions of the same module that the function calls by name."""
-        for node in ast.walk(sources.definition(self.function)):
-            called = node.func if isinstance(node, ast.Call) else None
-            found = (
-                self.function.__globals__.get(called.id) if isinstance(called, ast.Name) else None
-            )
-            if (
-                _is_python(found)
-                and sources.innermost(found).__module__ == self.function.__module__
-            ):
-                yield sources.innermost(found)
 
     def _decorators(self, named: str) -> list[ast.expr]:
         found = sources.definition(self.function).decorator_list

@@ -34,6 +34,7 @@ from verified import (
     propagation,
     tracestate,
 )
+from verified.exporter import batching
 
 NUMBER_BITS = 256
 """The integers of the smt engine are from -(2**256) to 2**256 - 1."""
@@ -176,6 +177,9 @@ TEXTS = (
     | st.text(st.characters() | st.sampled_from(ODD_CHARACTERS))
 )
 
+DECIMAL_BITS = 10_000
+"""Longer integers are not written in decimal digits, of which ``str`` has a limit."""
+
 HUGE = st.sampled_from([1 << 20_000, -(1 << 20_000)])
 """Beyond what ``str`` turns into decimal digits."""
 
@@ -267,7 +271,20 @@ CONTEXTS = st.tuples(st.none() | SPAN_CONTEXTS, BAGGAGE).map(
     partial(tuple.__new__, propagation.Context)
 )
 
+BATCHING_STATES = st.builds(
+    lambda is_open, queued, full, late, phase, fates, rest: batching.State(
+        batching.Queue(is_open, queued, queued + sum(fates), full, late), phase, *fates, *rest
+    ),
+    st.booleans(),
+    *([st.integers(0, 5)] * 3),
+    st.integers(0, 2),
+    st.tuples(*[st.integers(0, 5)] * 6),
+    st.tuples(*[st.integers(-3, 8)] * 3),
+)
+"""States in which every span is counted once."""
+
 DOMAINS: dict[Any, Domain] = {
+    batching.State: Domain(BATCHING_STATES),
     Block: Domain(st.integers(0, 271), tuple(range(272))),
     Count: Domain(st.integers(0, 200), tuple(range(201))),
     Place: Domain(st.sampled_from(PLACES), PLACES),
@@ -349,8 +366,7 @@ def source(value: Any) -> str:
         return f"{module}.{type(value).__name__}({items})"
     if isinstance(value, IdGenerator):
         return f"IdGenerator({value._getrandbits!r})"
-    # Python refuses to write so many decimal digits.
-    return hex(value) if type(value) is int and value.bit_length() > 4096 else repr(value)
+    return hex(value) if type(value) is int and value.bit_length() > DECIMAL_BITS else repr(value)
 
 
 def source_of(value: Any) -> Draws | None:

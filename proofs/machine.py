@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from . import sources
 from .claim import Claim, Subject, enter
 from .domains import DOMAINS, Domain
 from .verdict import Verdict
@@ -73,7 +74,7 @@ class Machine:
         def drawn(draw: st.DrawFn) -> Run:
             limits, start = draw(self.limits), draw(st.integers(-3, 3))
             now, events = start, []
-            for kind in draw(st.lists(st.sampled_from(kinds), max_size=40)):
+            for kind in draw(_few(kinds) | _many(kinds)):
                 fields = {}
                 for name, annotation in inspect.get_annotations(kind, eval_str=True).items():
                     if name == "now":
@@ -87,6 +88,14 @@ class Machine:
             return Run(limits, start, tuple(events))
 
         return drawn()
+
+
+def _few(kinds: Sequence[type]) -> st.SearchStrategy[list[type]]:
+    return st.lists(st.sampled_from(kinds), max_size=6)
+
+
+def _many(kinds: Sequence[type]) -> st.SearchStrategy[list[type]]:
+    return st.lists(st.sampled_from(kinds), min_size=15, max_size=40)
 
 
 PASSED = st.sampled_from([0, 0, 0, 1, 1, 2, 5, 10, 30])
@@ -156,7 +165,7 @@ def always(
 
     def register(function: Callable[..., bool]) -> Callable[..., bool]:
         subjects = subject if isinstance(subject, Sequence) else (subject,)
-        every = (*machine.transitions.values(), machine.start)
+        every = tuple(sources.with_callees([*machine.transitions.values(), machine.start]))
         named = (discharges,) if isinstance(discharges, str) else discharges
         enter(MachineClaim(function, machine, sentence, named, tuple(subjects) or every))
         return function

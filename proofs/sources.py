@@ -10,7 +10,7 @@ import ast
 import inspect
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -107,6 +107,33 @@ def innermost(function: Any) -> types.FunctionType:
     if not isinstance(function, types.FunctionType):
         raise TypeError(f"{function!r} is not a Python function")
     return function
+
+
+def with_callees(functions: Iterable[Callable[..., Any]]) -> list[types.FunctionType]:
+    """The functions, and those of their modules that their bodies name, and so on.
+
+    A dictionary of functions is a name for all of them. What only a contract names is not
+    code that the function runs.
+    """
+    found: dict[types.FunctionType, None] = {}
+    waiting: list[Any] = list(functions)
+    while waiting:
+        try:
+            function = innermost(waiting.pop(0))
+        except TypeError:
+            continue
+        if function in found:
+            continue
+        found[function] = None
+        body = ast.Module(definition(function).body, [])
+        for node in ast.walk(body):
+            if isinstance(node, ast.Name):
+                named = function.__globals__.get(node.id)
+                reached = named.values() if isinstance(named, dict) else [named]
+                waiting += [
+                    f for f in reached if getattr(f, "__module__", "") == function.__module__
+                ]
+    return list(found)
 
 
 def definition(function: Callable[..., Any]) -> ast.FunctionDef:

@@ -160,18 +160,18 @@ def closed_is_the_end(before: State, after: State, effects: Effects) -> bool:
     )
 
 
-@always(BATCHING, "Phases are never left backwards, but by a child, which starts anew")
-def phases_are_never_left_backwards(before: State, event: Event, after: State) -> bool:
-    return after.phase >= before.phase or isinstance(event, Forked)
-
-
 @always(
     BATCHING,
-    "Asked to shut down again, a processor changes nothing: neither its deadline nor its flush",
+    "Asked to shut down, a running processor is closing, with the deadline that was asked for; "
+    "asked again, it changes nothing; phases are never left backwards, but by a child",
     discharges="BP-06",
 )
 def shutdown_is_asked_once(before: State, event: Event, after: State) -> bool:
-    return not isinstance(event, ShutdownAsked) or before.phase == RUNNING or after == before
+    if isinstance(event, ShutdownAsked):
+        if before.phase != RUNNING:
+            return after == before
+        return after.phase == CLOSING and after.deadline == event.deadline
+    return after.phase >= before.phase or isinstance(event, Forked)
 
 
 @always(
@@ -240,7 +240,7 @@ def _left(state: State) -> int:
     discharges=("BP-07", "BP-08"),
 )
 def flush_comes_nearer(before: State, event: Event, after: State) -> bool:
-    if isinstance(event, FlushAsked | ShutdownAsked | Forked) or _left(before) <= 0:
+    if isinstance(event, (FlushAsked, ShutdownAsked, Forked)) or _left(before) <= 0:
         return True
     moves = (isinstance(event, Looked) and before.in_flight == 0 and before.phase != CLOSED) or (
         isinstance(event, Returned) and before.in_flight > 0

@@ -24,9 +24,8 @@ from .. import sources
 from ..claim import Claim
 from ..lift import symbols
 from ..lift.lifter import Lifter
-from ..lift.linear import of_known
 from ..lift.paths import Refused
-from ..lift.values import TRUE, Bool, Int, Linear, Tuple, Value, both, negation
+from ..lift.values import TRUE, Bool, Int, Linear, Tuple, Value, both, negation, of_known
 from ..machine import Machine, MachineClaim, Run
 from ..verdict import Finding, Verdict
 from . import Options
@@ -84,8 +83,8 @@ def leaves(value: Value) -> list[z3.ExprRef]:
             return [leaf for item in items for leaf in leaves(item)]
         case Bool(term) | Linear(term):
             return [term]
-        case Int(term):
-            known = of_known(term)
+        case Int():
+            known = of_known(value)
             if known is not None:
                 return [known]
     raise Refused("a state that is not of integers and truths")
@@ -418,9 +417,7 @@ class Unrolling:
             which = evaluate(self.chosen[number])
             assert isinstance(which, z3.IntNumRef)
             symbol = self.lifted.transitions[which.as_long()].symbol
-            events.append(
-                symbol.read(lambda term, at=number: evaluate(self._at(term, at)))  # type: ignore[misc]
-            )
+            events.append(symbol.read(lambda term, at=number: evaluate(self._at(term, at))))
         start = evaluate(z3.Int("start"))
         assert isinstance(start, z3.IntNumRef)
         return Run(self.lifted.limits.read(evaluate), start.as_long(), tuple(events))

@@ -25,7 +25,7 @@ def term_of(lifter: Operations, value: Int | Bool | Linear) -> z3.ArithRef:
             return term
         case Bool(term):
             return z3.If(term, z3.IntVal(1), z3.IntVal(0))
-    linear = of_known(value.term)
+    linear = of_known(value)
     if linear is None:
         raise lifter.refuse("a linear integer together with one that is not")
     return linear

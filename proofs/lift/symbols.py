@@ -21,7 +21,7 @@ import z3
 
 from verified import IdGenerator, SpanContext, SpanId, TraceFlags, TraceId, TraceState
 
-from ..domains import NUMBER_BITS, Draws
+from ..domains import DECIMAL_BITS, NUMBER_BITS, Draws
 from . import values as v
 from .paths import Drawn
 from .records import is_record
@@ -228,7 +228,8 @@ def _linear(name: str) -> Symbol:
         v.Linear(term),
         v.TRUE,
         read,
-        lambda value: [(term, z3.IntVal(value))],
+        # Z3 reads numbers in decimal digits, of which Python does not write so many.
+        lambda value: [(term, z3.IntVal(value))] if value.bit_length() < DECIMAL_BITS else None,
         [term == 0, term == 1, term >= 0, term < 10],
     )
 

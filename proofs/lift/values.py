@@ -385,19 +385,20 @@ def _padded(value: Str, size: int) -> Sequence[z3.BitVecRef]:
 
 def _as_linear(value: Value) -> Value:
     """A number that is one of known ones as a linear integer, so that it joins others."""
-    known = of_known(value.term) if isinstance(value, Int) and value.cls is int else None
+    known = of_known(value) if isinstance(value, Int) and value.cls is int else None
     return value if known is None else Linear(known)
 
 
-def of_known(term: z3.BitVecRef) -> z3.ArithRef | None:
-    """The integer that a signed vector means, if it is one of known numbers."""
+def of_known(value: Int) -> z3.ArithRef | None:
+    """The integer that a value is, if it is one of known numbers."""
+    return _of_known(z3.simplify(value.term))
+
+
+def _of_known(term: z3.ExprRef) -> z3.ArithRef | None:
     if z3.is_bv_value(term):
         return z3.IntVal(term.as_signed_long())
-    kind = term.decl().kind()
-    if kind == z3.Z3_OP_SIGN_EXT:
-        return of_known(term.arg(0))
-    if kind == z3.Z3_OP_ITE:
-        first, second = of_known(term.arg(1)), of_known(term.arg(2))
+    if z3.is_app_of(term, z3.Z3_OP_ITE):
+        first, second = _of_known(term.arg(1)), _of_known(term.arg(2))
         return None if first is None or second is None else z3.If(term.arg(0), first, second)
     return None
 
