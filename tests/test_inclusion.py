@@ -121,3 +121,13 @@ def test_faults_in_the_list(expression: str, length: int, monkeypatch: pytest.Mo
     assert found.inputs is not None
     assert len(found.inputs["text"]) == length
     assert claim.fails_on(found.inputs) == FALSE
+
+
+def test_the_keys_that_level_2_added() -> None:
+    """A shortest key that Level 1 has not is a digit; Level 1 has none that Level 2 has not."""
+    one, two = (Grammar("tracestate", rule).language for rule in ("key-level-1", "key"))
+    assert Inclusion(two, one).counterexample() == "0"
+    assert Inclusion(one, two).counterexample() is None
+    longest = "t" * 241 + "@" + "s" * 14
+    assert longest in one
+    assert longest in two

@@ -45,7 +45,7 @@ def test_each_character_of_a_regular_expression_is_left_out_once() -> None:
     shorter = [m.now for m in mutants([key]) if m.now.startswith("re.compile")]
     assert r're.compile(r"[a-z0-9][a-z0-9_\-*/@]{0,25}")' in shorter
     assert r're.compile(r"[a-z0-9][a-z0-9_\-*/]{0,255}")' in shorter
-    assert len(shorter) == len(tracestate._KEY.pattern)
+    assert len(set(shorter)) >= len(tracestate._KEY.pattern)
     values = {m.now for m in mutants([Constant("verified.tracestate", "_MEMBER")])}
     assert 're.compile(f"{_KEY.pattern}{_VALUE.pattern}")' in values
 

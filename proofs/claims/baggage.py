@@ -18,6 +18,7 @@ PAIR = Grammar("baggage", "pair")
 PLAIN_STRING = Grammar("baggage", "plain-string")
 BAGGAGE_STRING = Grammar("baggage", "baggage-string")
 LITERAL = Grammar("baggage", "literal")
+ESCAPES = Grammar("baggage", "escapes")
 
 
 @claim(
@@ -103,6 +104,17 @@ def plain_strings_can_be_taken_apart(text: str) -> bool:
 )
 def literal_expression_is_the_grammar(text: str) -> bool:
     return (baggage._LITERAL.fullmatch(text) is not None) == LITERAL.matches(text)
+
+
+@claim(
+    "What is decoded at once is percent-encoded octets, one or more, in digits of either case, for "
+    "text of any length",
+    discharges="BG-02",
+    subject=Constant("verified.baggage", "_ESCAPES"),
+    engines=("language", "fuzz"),
+)
+def escapes_expression_is_the_grammar(text: str) -> bool:
+    return (baggage._ESCAPES.fullmatch(text) is not None) == ESCAPES.matches(text)
 
 
 @claim(

@@ -8,6 +8,8 @@ from ..grammar import Grammar
 from ..verdict import Verdict
 
 KEY = Grammar("tracestate", "key")
+KEY_LEVEL_1 = Grammar("tracestate", "key-level-1")
+NEW_IN_LEVEL_2 = Grammar("tracestate", "new-in-level-2")
 VALUE = Grammar("tracestate", "value")
 MEMBER = Grammar("tracestate", "member")
 LIST = Grammar("tracestate", "list")
@@ -25,6 +27,30 @@ UNLISTED = Grammar("tracestate", "unlisted")
 )
 def key_expression_is_the_grammar(text: str) -> bool:
     return (tracestate._KEY.fullmatch(text) is not None) == KEY.matches(text)
+
+
+@claim(
+    "Every key of Level 1 is taken, the longest too, whose tenant and system have 256 characters",
+    discharges="TS-03",
+    subject=Constant("verified.tracestate", "_KEY"),
+    engines=("language", "fuzz"),
+)
+def keys_of_level_1_are_keys(text: str) -> bool:
+    return not KEY_LEVEL_1.matches(text) or tracestate._KEY.fullmatch(text) is not None
+
+
+@claim(
+    "A key that is taken is either one of Level 1, or, as `0` is, begins with a digit and names no "
+    "tenant, has more than one `@`, begins its system with no letter or leaves it empty, or has a "
+    "tenant of over 241 or a system of over 14 characters",
+    discharges="TS-03",
+    subject=Constant("verified.tracestate", "_KEY"),
+    engines=("language", "fuzz"),
+)
+def keys_that_level_1_has_not(text: str) -> bool:
+    return tracestate._KEY.fullmatch(text) is None or (
+        KEY_LEVEL_1.matches(text) != NEW_IN_LEVEL_2.matches(text)
+    )
 
 
 @claim(
