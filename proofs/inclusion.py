@@ -24,6 +24,7 @@ is spelt out so, then it is a shortest one. If it is none, the repetitions are l
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -35,10 +36,11 @@ from .languages import ANYTHING, LAST_CODE_POINT, NOTHING, CharSet, Language
 
 @dataclass(frozen=True)
 class Inclusion:
-    """The statement that every text of ``left`` is in ``right``."""
+    """The statement that every text of ``left``, if it is shorter than that, is in ``right``."""
 
     left: Language
     right: Language
+    shorter_than: float = math.inf
 
     @cached_property
     def decided(self) -> Abstract:
@@ -51,11 +53,12 @@ class Inclusion:
         bounded = {c: r for c, r in letters.items() if isinstance(r, languages.Repeat)}
         for kept in (letters, bounded):
             codes = {repetition: code for code, repetition in kept.items()}
-            tried = Abstract(_replaced(self.left, codes), _replaced(self.right, codes), kept)
+            left, right = _replaced(self.left, codes), _replaced(self.right, codes)
+            tried = Abstract(left, right, kept, self.shorter_than)
             text = tried.counterexample
             if text is None or (text in self.left and text not in self.right):
                 return tried
-        return Abstract(self.left, self.right, {})
+        return Abstract(self.left, self.right, {}, self.shorter_than)
 
     def counterexample(self) -> str | None:
         """A shortest text of ``left`` that is not in ``right``; None if there is none."""
@@ -69,6 +72,7 @@ class Abstract:
     left: Language
     right: Language
     letters: Mapping[int, Language]
+    shorter_than: float = math.inf
 
     @property
     def counterexample(self) -> str | None:
@@ -96,9 +100,9 @@ class Abstract:
             for code, left_after, right_after in _steps(left, right, self.letters):
                 if left_after is not NOTHING and right_after is not ANYTHING:
                     longer = text + spelt.get(code, chr(code))
-                    heapq.heappush(
-                        queue, (len(longer), next(order), longer, left_after, right_after)
-                    )
+                    entry = len(longer), next(order), longer, left_after, right_after
+                    if len(longer) < self.shorter_than:
+                        heapq.heappush(queue, entry)
         return None, len(seen)
 
 

@@ -1,6 +1,7 @@
 """Inclusion is that of the exact automata, with a shortest counterexample, abstract or not."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -70,6 +71,20 @@ def test_shared_repetitions(left: Term, right: Term) -> None:
 def test_any_terms(left: Term, right: Term) -> None:
     """Terms with complements are decided as they are."""
     agrees(language(left), language(right))
+
+
+@MANY
+@given(MONOTONE, RIGHT, st.integers(0, 5))
+def test_only_shorter_texts_are_asked_for(left: Term, right: Term, limit: int) -> None:
+    """With a limit that is not beyond the shortest counterexample there is none."""
+    asked = Inclusion(language(left), language(right))
+    found = asked.counterexample()
+    shorter = replace(asked, shorter_than=limit).counterexample()
+    if found is not None and (len(found) < limit or found == ""):
+        assert shorter is not None
+        assert len(shorter) == len(found)
+    else:
+        assert shorter is None
 
 
 def test_a_long_list_is_decided_by_few_pairs() -> None:

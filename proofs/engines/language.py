@@ -9,9 +9,11 @@ must agree: derivatives, which give a shortest counterexample, and Z3's own theo
 from __future__ import annotations
 
 import ast
+import math
 import re
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache, reduce
 from itertools import product
 from operator import and_
@@ -45,14 +47,20 @@ def run(claim: Claim, options: Options) -> Finding:
         inclusions = _inclusions(expression, parameter, names)
     except NotRegular as reason:
         return finding(Verdict.UNKNOWN, reason=f"not a regular language: {reason}")
-    outside = [text for each in inclusions if (text := each.counterexample()) is not None]
-    if outside:
-        inputs = {parameter: min(outside, key=len)}
+    outside = None
+    proved = []
+    for inclusion in inclusions:
+        limit = math.inf if outside is None else len(outside)
+        decided = replace(inclusion, shorter_than=limit).decided
+        proved.append(decided)
+        if decided.counterexample is not None:
+            outside = decided.counterexample
+    if outside is not None:
+        inputs = {parameter: outside}
         if claim.fails_on(inputs) is None:
             why = "the counterexample does not fail on the real code"
             return finding(Verdict.ERROR, inputs=inputs, reason=why)
         return finding(Verdict.REFUTED, inputs=inputs)
-    proved = [each.decided for each in inclusions]
     for each in proved:
         solver = z3.Solver()
         solver.set("timeout", max(1, int(1000 * options.timeout)))
