@@ -98,24 +98,25 @@ class Abstract:
             if languages.nullable(left) and not languages.nullable(right):
                 return text, len(seen)
             for code, left_after, right_after in _steps(left, right, self.letters):
-                if left_after is not NOTHING and right_after is not ANYTHING:
-                    longer = text + spelt.get(code, chr(code))
-                    entry = len(longer), next(order), longer, left_after, right_after
-                    if len(longer) < self.shorter_than:
-                        heapq.heappush(queue, entry)
+                longer = text + spelt.get(code, chr(code))
+                entry = len(longer), next(order), longer, left_after, right_after
+                if len(longer) < self.shorter_than:
+                    heapq.heappush(queue, entry)
         return None, len(seen)
 
 
 def _steps(
     left: Language, right: Language, letters: Mapping[int, Language]
 ) -> Iterator[tuple[int, Language, Language]]:
-    """The pairs of derivatives, each with a code point that leads to it."""
+    """The pairs of derivatives, each with a code point, on which a counterexample may go on."""
     alone = {edge for code in letters for edge in (code, code + 1)}
     found = languages.boundaries(left) | languages.boundaries(right) | alone
     edges = sorted({0, *found} - {LAST_CODE_POINT + 1})
     targets: dict[tuple[Language, Language], list[tuple[int, int]]] = {}
     for low, following in zip(edges, [*edges[1:], LAST_CODE_POINT + 1], strict=True):
         after = languages.derivative(left, low), languages.derivative(right, low)
+        if after[0] is NOTHING or after[1] is ANYTHING:
+            continue
         if low in letters:
             yield low, *after
         else:
