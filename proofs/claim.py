@@ -138,7 +138,7 @@ class FunctionClaim(Claim):
 
 _registry: dict[str, FunctionClaim] = {}
 
-ENGINES = ("smt", "language", "symbolic", "exhaustive", "fuzz")
+ENGINES = ("smt", "language", "ambiguity", "symbolic", "exhaustive", "fuzz")
 
 
 def claim(

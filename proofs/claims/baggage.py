@@ -14,7 +14,13 @@ VALUE = Grammar("baggage", "value")
 MEMBER = Grammar("baggage", "list-member")
 METADATA = Grammar("baggage", "metadata")
 PADDED = Grammar("baggage", "padded")
+UNDIVIDED = Grammar("baggage", "undivided")
+UNLISTED = Grammar("baggage", "unlisted")
+PAIR = Grammar("baggage", "pair")
+PLAIN_STRING = Grammar("baggage", "plain-string")
+BAGGAGE_STRING = Grammar("baggage", "baggage-string")
 LITERAL = Grammar("baggage", "literal")
+ESCAPES = Grammar("baggage", "escapes")
 
 
 @claim(
@@ -64,6 +70,35 @@ def metadata_expression_is_the_grammar(text: str) -> bool:
 
 
 @claim(
+    "What is read in less time is exactly the baggage-strings of at most 180 members that have no "
+    "white space and no properties, each a key, `=` and a value; they are of the grammar",
+    discharges=("BG-01", "BG-04"),
+    subject=(Constant("verified.baggage", "_PLAIN"), Constant("verified.baggage", "MAX_MEMBERS")),
+    engines=("language", "fuzz"),
+)
+def plain_strings_are_baggage_strings(text: str) -> bool:
+    return (baggage._PLAIN.fullmatch(text) is not None) == PLAIN_STRING.matches(text) and (
+        baggage._PLAIN.fullmatch(text) is None or BAGGAGE_STRING.matches(text)
+    )
+
+
+@claim(
+    "A plain baggage-string falls apart at its commas, and a pair at its first `=`, into what the "
+    "expression of a member would find: each pair is a member, no key has a comma or a `=`, no "
+    "value a comma, and neither has white space or a `;`",
+    discharges=("BG-04", "BG-05"),
+    subject=(Constant("verified.baggage", "_KEY"), Constant("verified.baggage", "_VALUE")),
+    engines=("language", "fuzz"),
+)
+def plain_strings_can_be_taken_apart(text: str) -> bool:
+    return (
+        (not PAIR.matches(text) or baggage._MEMBER.fullmatch(text) is not None)
+        and (baggage._KEY.fullmatch(text) is None or UNDIVIDED.matches(text))
+        and (baggage._VALUE.fullmatch(text) is None or UNLISTED.matches(text))
+    )
+
+
+@claim(
     "What is sent as it is are the baggage-octets other than `%`, for text of any length",
     discharges="BG-02",
     subject=Constant("verified.baggage", "_LITERAL"),
@@ -71,6 +106,17 @@ def metadata_expression_is_the_grammar(text: str) -> bool:
 )
 def literal_expression_is_the_grammar(text: str) -> bool:
     return (baggage._LITERAL.fullmatch(text) is not None) == LITERAL.matches(text)
+
+
+@claim(
+    "What is decoded at once is percent-encoded octets, one or more, in digits of either case, for "
+    "text of any length",
+    discharges="BG-02",
+    subject=Constant("verified.baggage", "_ESCAPES"),
+    engines=("language", "fuzz"),
+)
+def escapes_expression_is_the_grammar(text: str) -> bool:
+    return (baggage._ESCAPES.fullmatch(text) is not None) == ESCAPES.matches(text)
 
 
 @claim(
