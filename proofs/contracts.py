@@ -200,11 +200,12 @@ class ContractClaim(Claim):
 def modules() -> list[ModuleType]:
     """The modules of the shipped code that need nothing else.
 
-    Those are all but the adapters and the evidence that a wheel carries inside.
+    Those are all but the adapters, the strategies and the evidence that a wheel carries
+    inside.
     """
     found = [verified]
     for info in walk_packages(verified.__path__, "verified."):
-        if info.name.split(".")[1] not in ("proofs", "__main__", "otel"):
+        if info.name.split(".")[1] not in ("proofs", "__main__", "otel", "strategies"):
             found.append(importlib.import_module(info.name))
     return found
 

@@ -29,6 +29,7 @@ from proofs.lift.lifter import Lifter
 from proofs.lift.paths import Refused
 from tests.test_models import Evaluation, Lifted, lifted, refused_or_agrees, run
 from verified import IdGenerator, SpanContext, SpanId, TraceFlags
+from verified.strategies import ODD_CHARACTERS
 
 QUICK = settings(max_examples=25, deadline=None)
 SOME = settings(max_examples=60, deadline=None)
@@ -528,7 +529,7 @@ SAME_INPUTS: list[Callable[..., Any]] = [
 INTS = st.integers(-12, 12) | st.integers(-(1 << 70), 1 << 70) | st.sampled_from([50, 51, 100, 255])
 TEXTS = st.sampled_from(
     ["", "a", "aa", "ab", "a\ud800", "1f", "_1", "+7", " \u0660", "aab"]
-) | st.text(domains.ODD_CHARACTERS, max_size=5)
+) | st.text(ODD_CHARACTERS, max_size=5)
 INPUTS: dict[Any, st.SearchStrategy[Any]] = {
     int: INTS,
     str: TEXTS,

@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proofs import domains
-from proofs.domains import NUMBER_BITS, ODD_CHARACTERS
+from proofs.domains import NUMBER_BITS
 from proofs.languages import CharSet
 from proofs.lift import models, symbols
 from proofs.lift import values as v
@@ -30,6 +30,7 @@ from proofs.lift.lifter import Lifter
 from proofs.lift.paths import Refused
 from proofs.sources import SourceMismatch
 from verified import SpanId, TraceFlags, TraceId
+from verified.strategies import ODD_CHARACTERS
 
 # From terms back to Python.
 
