@@ -23,13 +23,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proofs import contracts, domains, sources
+from proofs.engines import smt
 from proofs.lift import symbols
 from proofs.lift import values as v
 from proofs.lift.lifter import Lifter
 from proofs.lift.paths import Refused
 from tests.test_models import Evaluation, Lifted, lifted, refused_or_agrees, run
-from verified import IdGenerator, SpanContext, SpanId, TraceFlags
+from verified import IdGenerator, SpanContext, SpanId, TraceFlags, TraceState
 from verified.strategies import ODD_CHARACTERS
+from verified.tracestate import EMPTY
 
 QUICK = settings(max_examples=25, deadline=None)
 SOME = settings(max_examples=60, deadline=None)
@@ -43,6 +45,7 @@ MEMBERS = {
         contracts.ContractClaim(module, owner, member, name, 1)
         for module, owner, name, member in contracts.public_functions()
     )
+    if smt.NAME in claim.engines
 }
 
 
@@ -60,8 +63,8 @@ class Public:
     def evaluation(self, inputs: Mapping[str, Any]) -> Evaluation | None:
         pairs: symbols.Substitution = []
         draws: tuple[int, ...] = ()
-        states = [(), *(i.trace_state for i in inputs.values() if isinstance(i, SpanContext))]
-        states += [i for i in inputs.values() if type(i) is tuple]
+        states = [EMPTY, *(i.trace_state for i in inputs.values() if isinstance(i, SpanContext))]
+        states += [i for i in inputs.values() if isinstance(i, TraceState)]
         for name, value in inputs.items():
             bound = self.symbols[name].bind(value)
             if bound is None:
