@@ -234,7 +234,17 @@ class Operations(Paths):
     def subscript(self, value: Value, index: Value) -> Value:
         if isinstance(value, Tuple) and isinstance(index, Int | Bool):
             return self.chosen(value.items, as_int(index))
+        if isinstance(value, Const) and type(value.object) is dict:
+            return self.looked_up(value.object, index)
         return self.item(value, self.known_position(index))
+
+    def looked_up(self, mapping: dict[Any, Any], key: Value) -> Value:
+        """The value of a key in a dictionary of texts that does not change."""
+        if not isinstance(key, Str) or not all(type(each) is str for each in mapping):
+            raise self.refuse(f"the item {describe(key)} of a dictionary")
+        guards = [(self.equal(key, literal(each)), literal(of)) for each, of in mapping.items()]
+        self.raise_when(negation(either(*(guard for guard, _ in guards))), KeyError)
+        return merge(guards)
 
     def chosen(self, items: Sequence[Value], where: Int) -> Value:
         """The item at a position that need not be known."""
