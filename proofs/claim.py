@@ -138,7 +138,7 @@ class FunctionClaim(Claim):
 
 _registry: dict[str, Claim] = {}
 
-ENGINES = ("smt", "induction", "language", "symbolic", "exhaustive", "fuzz")
+ENGINES = ("smt", "induction", "language", "ambiguity", "symbolic", "exhaustive", "fuzz")
 
 
 def claim(

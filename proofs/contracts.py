@@ -46,7 +46,12 @@ if TYPE_CHECKING:
 SHELL = {"verified.propagation"}
 """Modules that carry what others decide into carriers, which are anybody's objects."""
 
-UNLIFTED = {"verified.tracestate", "verified.baggage", "verified.propagation"}
+UNLIFTED = {
+    "verified.tracestate",
+    "verified.baggage",
+    "verified.propagation",
+    "verified.exporter.retry",
+}
 """Modules whose functions take texts apart at places that are not known.
 
 The lifter refuses that; their contracts are fuzzed, unless they are of numbers alone, and
@@ -187,11 +192,12 @@ class ContractClaim(Claim):
 def modules() -> list[ModuleType]:
     """The modules of the shipped code that need nothing else.
 
-    Those are all but the adapters and the evidence that a wheel carries inside.
+    Those are all but the adapters, the strategies and the evidence that a wheel carries
+    inside.
     """
     found = [verified]
     for info in walk_packages(verified.__path__, "verified."):
-        if info.name.split(".")[1] not in ("proofs", "__main__", "otel"):
+        if info.name.split(".")[1] not in ("proofs", "__main__", "otel", "strategies"):
             found.append(importlib.import_module(info.name))
     return found
 

@@ -4,8 +4,8 @@ A domain names the values that a claim speaks of. The fuzz engine draws from its
 strategy, the exhaustive engine runs through its ``every`` where it is finite, the smt
 engine starts from the symbolic value that ``proofs.lift.symbols`` makes for the same
 type. The strategies aim at the edges: texts that are valid or one edit away from
-valid, numbers at powers of two. No input is made by the constructors of the code that is
-under proof, which may be at fault.
+valid, as ``verified.strategies`` draws them for everybody, numbers at powers of two. No
+input is made by the constructors of the code that is under proof, which may be at fault.
 """
 
 from __future__ import annotations
@@ -30,11 +30,36 @@ from verified import (
     TraceFlags,
     TraceId,
     TraceState,
-    baggage,
     propagation,
-    tracestate,
 )
-from verified.exporter import batching
+from verified.strategies import (
+    baggage_headers,
+    baggage_keys,
+    baggage_members,
+    baggage_metadata,
+    baggage_values,
+    baggages,
+    carriers,
+    contexts,
+    forbidden_traceparents,
+    hostile_carriers,
+    hostile_values,
+    invalid_span_contexts,
+    near_misses,
+    oversized_baggage_headers,
+    oversized_tracestates,
+    span_contexts,
+    span_ids,
+    strings,
+    trace_flags,
+    trace_ids,
+    trace_states,
+    traceparents,
+    tracestate_keys,
+    tracestate_members,
+    tracestate_values,
+    tracestates,
+)
 
 NUMBER_BITS = 256
 """The integers of the smt engine are from -(2**256) to 2**256 - 1."""
@@ -69,112 +94,36 @@ class Domain:
     every: tuple[Any, ...] = ()
 
 
-ODD_CHARACTERS = (
-    "0aAfFgG_-+xX \t\n\r\x00\x7f\x85\xa0\u0660\u0969\uff10\uff41\u212a\u017f\ud800\U0010ffff"
+PARENTS = st.one_of(traceparents().map(str), forbidden_traceparents().map(str))
+"""Texts that are mostly headers of a span context."""
+
+ID_TEXTS = trace_ids().map("{:032x}".format) | span_ids().map("{:016x}".format)
+
+STATES = st.one_of(
+    tracestates().map(str),
+    near_misses(tracestates()),
+    tracestates().map(" {}\t".format),
+    oversized_tracestates().map(str),
 )
-"""Characters that some builtin takes for a digit, a letter or a space, and some that none does."""
-
-
-def _hexadecimal(digits: int) -> st.SearchStrategy[str]:
-    numbers = st.integers(0, 16**digits - 1) | st.sampled_from(
-        [0, 1, 16 ** (digits - 1), 16**digits - 1]
-    )
-    return numbers.map(lambda n: f"{n:0{digits}x}")
-
-
-VERSIONS = st.sampled_from(["00"] * 4 + ["01", "0a", "10", "cc", "fe", "f0", "ff", "0f"])
-
-ENDINGS = st.sampled_from([""] * 6 + ["-", "-00", "-what-comes-next", "-\n", "\n", " ", "x", "0"])
-
-HEADERS = st.builds(
-    lambda version, trace, parent, flags, end: f"{version}-{trace}-{parent}-{flags}{end}",
-    VERSIONS,
-    _hexadecimal(32),
-    _hexadecimal(16),
-    _hexadecimal(2),
-    ENDINGS,
+STATE_PARTS = tracestate_keys() | tracestate_values() | tracestate_members()
+BAGGAGES = st.one_of(
+    baggage_headers().map(str),
+    near_misses(baggage_headers()),
+    oversized_baggage_headers().map(str),
 )
+BAGGAGE_PARTS = baggage_keys() | baggage_values() | baggage_metadata() | baggage_members()
+PARTS = st.one_of(STATE_PARTS, BAGGAGE_PARTS)
 
-
-SPACES = st.text(" \t\n\r\x1c\x85\xa0\u2003", min_size=1, max_size=4)
-
-
-@st.composite
-def near_misses(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> str:
-    """A text with an edit or two.
-
-    A character is put in, taken out or changed, letters change their case, spaces are
-    put before or behind, or the text is cut.
-    """
-    text = draw(texts)
-    for _ in range(draw(st.sampled_from([1, 1, 1, 2]))):
-        at = draw(st.integers(0, len(text)))
-        match draw(st.sampled_from(["in", "out", "change", "upper", "one upper", "pad", "cut"])):
-            case "in":
-                text = text[:at] + draw(st.sampled_from(ODD_CHARACTERS)) + text[at:]
-            case "out":
-                text = text[:at] + text[at + 1 :]
-            case "change":
-                text = text[:at] + draw(st.sampled_from(ODD_CHARACTERS)) + text[at + 1 :]
-            case "upper":
-                text = text.upper()
-            case "one upper":
-                text = text[:at] + text[at : at + 1].upper() + text[at + 1 :]
-            case "pad":
-                spaces = draw(SPACES)
-                text = spaces + text if draw(st.booleans()) else text + spaces
-            case "cut":
-                text = text[:at]
-    return text
-
-
-ID_TEXTS = _hexadecimal(32) | _hexadecimal(16)
-
-SAME = st.sampled_from(["a", "b"])
-"""Names that are drawn often enough to be met again."""
-
-KEYS = SAME | st.text("abcz019_-*/@", max_size=8).map("k".__add__)
-STATE_VALUES = st.text("abcXYZ019 !~", max_size=8).map("{}v".format)
-LONG_VALUES = st.integers(100, 256).map("v".__mul__)
-STATE_MEMBERS = st.builds("{}={}".format, KEYS, STATE_VALUES | LONG_VALUES)
-WHITE = st.sampled_from(["", "", "", " ", "\t", " \t"])
-
-LISTS = st.lists(
-    st.tuples(WHITE, STATE_MEMBERS | st.just(""), WHITE).map("".join), max_size=34
-).map(",".join)
-"""Texts that are mostly the list of a tracestate header."""
-
-TOKENS = SAME | st.text("abcXYZ019!#$%&'*+-.^_`|~", min_size=1, max_size=6)
-OCTETS = st.text("abc019!#%&=+-._~/:\\", max_size=8) | st.sampled_from(
-    ["%41", "%e2%82%ac", "%ff", "%", "%4", "a=b", "%C3%28"]
-)
-PROPERTIES = st.builds(
-    "{}{}{}".format, TOKENS, WHITE, st.just("") | st.builds("={}{}".format, WHITE, OCTETS)
-)
-METADATA = st.just("") | st.lists(PROPERTIES, max_size=3).map(";".join)
-BAGGAGE_MEMBERS = st.builds(
-    "{}{}={}{}{}".format,
-    TOKENS,
-    WHITE,
-    WHITE,
-    OCTETS,
-    st.just("") | st.builds("{};{}".format, WHITE, METADATA),
-)
-BAGGAGE_HEADERS = st.lists(BAGGAGE_MEMBERS, max_size=5).map(",".join) | st.integers(60, 200).map(
-    lambda count: ",".join(f"k{n}={n}" for n in range(count))
-)
-
-STATES = LISTS | KEYS | STATE_VALUES | LONG_VALUES
-BAGGAGES = BAGGAGE_HEADERS | OCTETS | METADATA | TOKENS
-
-TEXTS = (
-    HEADERS
-    | near_misses(HEADERS)
-    | ID_TEXTS
-    | near_misses(ID_TEXTS)
-    # As few branches, so that there are as many headers as before.
-    | (STATES | near_misses(STATES) | BAGGAGES | near_misses(BAGGAGES) | SAME).map(str)
-    | st.text(st.characters() | st.sampled_from(ODD_CHARACTERS))
+# What is mapped is one branch whatever it consists of, so that texts are headers often enough.
+TEXTS = st.one_of(
+    traceparents().map(str),
+    forbidden_traceparents().map(str),
+    near_misses(PARENTS),
+    ID_TEXTS.map(str) | near_misses(ID_TEXTS),
+    STATES.map(str),
+    BAGGAGES.map(str),
+    st.one_of(PARTS, near_misses(PARTS)).map(str),
+    strings(),
 )
 
 DECIMAL_BITS = 10_000
@@ -195,39 +144,16 @@ NUMBERS = (
 )
 
 
-def _is_metadata(text: str) -> bool:
-    return text == "" or bool(baggage.properties(text))
+TRACE_IDS = trace_ids() | st.just(TraceId.INVALID)
+SPAN_IDS = span_ids() | st.just(SpanId.INVALID)
 
-
-def _ids(cls: type[TraceId] | type[SpanId]) -> st.SearchStrategy[Any]:
-    most = (1 << (128 if cls is TraceId else 64)) - 1
-    edges = st.sampled_from([0, 1, 255, 256, most >> 1, (most >> 1) + 1, most])
-    return (st.integers(0, most) | edges).map(partial(int.__new__, cls))
-
-
-TRACE_STATES = LISTS.map(tracestate.header).map(lambda text: TraceState(text or ""))
-
-NAMES = TOKENS | st.text(max_size=4)
-ENTRIES = st.builds(baggage.Entry, NAMES.filter(bool), st.text(max_size=6) | OCTETS, METADATA)
-BAGGAGE = st.lists(ENTRIES, max_size=4, unique_by=lambda entry: entry.name).map(
-    lambda entries: Baggage(tuple(e for e in entries if _is_metadata(e.metadata)))
+NAMES = baggage_keys() | strings()
+METADATA = st.just("") | baggage_metadata() | near_misses(baggage_metadata())
+MEMBER_TUPLES = st.one_of(
+    st.lists(st.tuples(NAMES, baggage_values() | strings(), METADATA), max_size=4),
+    baggages().map(lambda baggage: [tuple(entry) for entry in baggage.entries]),
 )
-MEMBER_TUPLES = st.lists(
-    st.tuples(NAMES, st.text(max_size=6) | OCTETS, METADATA), max_size=5
-) | st.integers(100, 200).map(lambda count: [(f"k{n}", str(n) * 20, "") for n in range(count)])
-
-FLAGS = st.integers(0, 255).map(partial(int.__new__, TraceFlags))
-HEADER_NAMES = st.sampled_from(
-    ["traceparent", "tracestate", "baggage", "TraceParent", "TRACESTATE", "Baggage", "other"]
-)
-HEADER_VALUES = HEADERS | LISTS | BAGGAGE_HEADERS | TEXTS | st.none() | st.integers()
-CARRIERS = st.dictionaries(
-    HEADER_NAMES | st.none() | st.integers(),
-    HEADER_VALUES | st.lists(HEADER_VALUES, max_size=3),
-    max_size=4,
-) | st.fixed_dictionaries(
-    {"traceparent": HEADERS}, optional={"tracestate": LISTS, "baggage": BAGGAGE_HEADERS}
-)
+"""Members that may be invalid, with names that come twice, and all that baggage can have."""
 
 Headers = NewType("Headers", dict[Any, Any])
 """A carrier: values or lists of values by the name of a header; some are not text."""
@@ -263,28 +189,9 @@ DRAWS = st.lists(st.just(0) | st.just(1 << 64) | st.integers(0, (1 << 128) - 1),
 Length = NewType("Length", int)
 """A number of bytes, from 0 to 40."""
 
-SPAN_CONTEXTS = st.tuples(_ids(TraceId), _ids(SpanId), FLAGS, TRACE_STATES, st.booleans()).map(
-    partial(tuple.__new__, SpanContext)
-)
-
-CONTEXTS = st.tuples(st.none() | SPAN_CONTEXTS, BAGGAGE).map(
-    partial(tuple.__new__, propagation.Context)
-)
-
-BATCHING_STATES = st.builds(
-    lambda is_open, queued, full, late, phase, fates, rest: batching.State(
-        batching.Queue(is_open, queued, queued + sum(fates), full, late), phase, *fates, *rest
-    ),
-    st.booleans(),
-    *([st.integers(0, 5)] * 3),
-    st.integers(0, 2),
-    st.tuples(*[st.integers(0, 5)] * 6),
-    st.tuples(*[st.integers(-3, 8)] * 3),
-)
-"""States in which every span is counted once."""
+CARRIERS = carriers() | hostile_carriers()
 
 DOMAINS: dict[Any, Domain] = {
-    batching.State: Domain(BATCHING_STATES),
     Block: Domain(st.integers(0, 271), tuple(range(272))),
     Count: Domain(st.integers(0, 200), tuple(range(201))),
     Place: Domain(st.sampled_from(PLACES), PLACES),
@@ -302,23 +209,24 @@ DOMAINS: dict[Any, Domain] = {
     int: Domain(NUMBERS),
     bool: Domain(st.booleans(), EVERY_BOOL),
     types.NoneType: Domain(st.none(), (None,)),
-    TraceId: Domain(_ids(TraceId)),
-    SpanId: Domain(_ids(SpanId)),
-    TraceFlags: Domain(FLAGS, tuple(int.__new__(TraceFlags, n) for n in range(256))),
-    TraceState: Domain(TRACE_STATES),
-    SpanContext: Domain(SPAN_CONTEXTS),
-    Baggage: Domain(BAGGAGE),
+    TraceId: Domain(TRACE_IDS),
+    SpanId: Domain(SPAN_IDS),
+    TraceFlags: Domain(trace_flags(), tuple(int.__new__(TraceFlags, n) for n in range(256))),
+    TraceState: Domain(trace_states()),
+    SpanContext: Domain(span_contexts() | invalid_span_contexts()),
+    Baggage: Domain(baggages()),
     Iterable[tuple[str, str, str]]: Domain(MEMBER_TUPLES),
     Sequence[object]: Domain(
-        st.lists(TEXTS | st.none() | st.binary(max_size=3), max_size=3)
-        | st.lists(HEADERS, max_size=2)
+        st.lists(hostile_values(), max_size=3)
+        | st.lists(PARENTS, max_size=2)
+        | st.one_of(tracestates(), baggage_headers()).map(lambda text: text.split(",", 2))
     ),
-    object: Domain(TEXTS | st.none() | st.integers()),
+    object: Domain(TEXTS | hostile_values()),
     Any: Domain(CARRIERS),
     Headers: Domain(CARRIERS),
-    Carrier: Domain(CARRIERS | st.none() | st.integers() | st.text() | st.binary()),
+    Carrier: Domain(CARRIERS | hostile_values()),
     Order: Domain(st.sampled_from(ORDERS), ORDERS),
-    propagation.Context: Domain(CONTEXTS),
+    propagation.Context: Domain(contexts()),
     propagation.TraceContextPropagator: Domain(st.just(propagation.TraceContextPropagator())),
     propagation.BaggagePropagator: Domain(st.just(propagation.BaggagePropagator())),
     IdGenerator: Domain(DRAWS.map(IdGenerator)),

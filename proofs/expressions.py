@@ -125,7 +125,7 @@ def _item(code: Any, argument: Any, flags: int, rest: Language) -> Language:
             raise NotRegular("a look-behind assertion")
         ahead = _sequence(list(items), flags, ANYTHING)
         return rest & (ahead if code is op.ASSERT else ~ahead)
-    return languages.chars(_characters(code, argument, flags).ranges) + rest
+    return languages.chars(characters(code, argument, flags).ranges) + rest
 
 
 def _position(where: Any, flags: int, rest: Language) -> Language:
@@ -147,7 +147,7 @@ def _codes(part: Any) -> Iterator[Any]:
         yield part
 
 
-def _characters(code: Any, argument: Any, flags: int) -> CharSet:
+def characters(code: Any, argument: Any, flags: int) -> CharSet:
     if flags & re.IGNORECASE:
         return _tried(code, argument, flags)
     if code is op.LITERAL:
@@ -164,7 +164,7 @@ def _characters(code: Any, argument: Any, flags: int) -> CharSet:
         negated = bool(argument) and argument[0][0] is op.NEGATE
         members = CharSet(())
         for inner, value in argument[1:] if negated else argument:
-            members = members | _characters(inner, value, flags)
+            members = members | characters(inner, value, flags)
         return ~members if negated else members
     raise NotRegular(f"the construct {code}")
 

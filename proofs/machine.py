@@ -66,15 +66,20 @@ class Machine:
             yield Step(run.limits, state, event, after, effects)
             state = after
 
+    def last(self, run: Run) -> Any:
+        """The state in which a run ends."""
+        return list(self.steps(run))[-1].after
+
     def runs(self) -> st.SearchStrategy[Run]:
-        """Runs of up to 40 events, with times near each other."""
+        """Runs of up to 100 events, some kinds in bursts, with times near each other."""
         kinds = list(self.transitions)
 
         @st.composite
         def drawn(draw: st.DrawFn) -> Run:
             limits, start = draw(self.limits), draw(st.integers(-3, 3))
             now, events = start, []
-            for kind in draw(_few(kinds) | _many(kinds)):
+            bursts = draw(_bursts(kinds, 0, 6) | _bursts(kinds, 8, 20))
+            for kind in (kind for kind, times in bursts for _ in range(times)):
                 fields = {}
                 for name, annotation in inspect.get_annotations(kind, eval_str=True).items():
                     if name == "now":
@@ -90,12 +95,9 @@ class Machine:
         return drawn()
 
 
-def _few(kinds: Sequence[type]) -> st.SearchStrategy[list[type]]:
-    return st.lists(st.sampled_from(kinds), max_size=6)
-
-
-def _many(kinds: Sequence[type]) -> st.SearchStrategy[list[type]]:
-    return st.lists(st.sampled_from(kinds), min_size=15, max_size=40)
+def _bursts(kinds: list[type], least: int, most: int) -> st.SearchStrategy[list[tuple[type, int]]]:
+    times = st.sampled_from([1, 1, 1, 2, 5])
+    return st.lists(st.tuples(st.sampled_from(kinds), times), min_size=least, max_size=most)
 
 
 PASSED = st.sampled_from([0, 0, 0, 1, 1, 2, 5, 10, 30])
@@ -162,6 +164,8 @@ def always(
     The subject is the whole machine, unless part of it is named.
     """
     DOMAINS.setdefault(machine, Domain(machine.runs()))
+    DOMAINS.setdefault(machine.limits_type, Domain(machine.limits))
+    DOMAINS.setdefault(machine.state_type, Domain(machine.runs().map(machine.last)))
 
     def register(function: Callable[..., bool]) -> Callable[..., bool]:
         subjects = subject if isinstance(subject, Sequence) else (subject,)

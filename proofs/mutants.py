@@ -1,8 +1,10 @@
 """First-order mutants: the shipped code with one small fault.
 
-The operators are those of mutmut. A mutant is put in place by giving the running
-function the code of the changed source (or a constant its changed value), so that
-every caller, every alias and every contract sees it, and lifting reads it too.
+The operators are those of mutmut, and one more: a regular expression with a character of
+its source left out, which is a bound, a member of a set or a comma less. A mutant is put
+in place by giving the running function the code of the changed source (or a constant its
+changed value), so that every caller, every alias and every contract sees it, and lifting
+reads it too.
 """
 
 from __future__ import annotations
@@ -86,7 +88,7 @@ def _in_module(module: str, name: str, is_function: bool) -> Iterator[Mutant]:
     tree, positions = _parsed(source.text)
     for root in _places(tree, name.split("."), is_function):
         for node in _nodes(root):
-            for kind, operator in mutation_operators:
+            for kind, operator in OPERATORS:
                 if not isinstance(node, kind):
                     continue
                 for changed in operator(node):
@@ -103,6 +105,31 @@ def _in_module(module: str, name: str, is_function: bool) -> Iterator[Mutant]:
                     )
 
 
+def _expressions(call: cst.Call) -> Iterator[cst.Call]:
+    """A call of ``re.compile`` with a character of the pattern left out, any one in turn."""
+    if cst.Module([]).code_for_node(call.func) != "re.compile" or not call.args:
+        return
+    pattern = call.args[0].value
+    parts: Sequence[cst.CSTNode] = (
+        pattern.parts if isinstance(pattern, cst.FormattedString) else [pattern]
+    )
+    for part in parts:
+        match part:
+            case cst.FormattedStringText(value=text):
+                inside = range(len(text))
+            case cst.SimpleString(value=text):
+                start = len(part.prefix) + len(part.quote)
+                inside = range(start, len(text) - len(part.quote))
+            case _:
+                continue
+        for at in inside:
+            shorter = part.with_changes(value=text[:at] + text[at + 1 :])
+            yield cast(cst.Call, call.deep_replace(part, shorter))
+
+
+OPERATORS: Sequence[tuple[Any, Any]] = (*mutation_operators, (cst.Call, _expressions))
+
+
 def _shown(node: cst.CSTNode) -> str:
     return " ".join(cst.Module([]).code_for_node(node).split())
 
@@ -110,7 +137,7 @@ def _shown(node: cst.CSTNode) -> str:
 def _compiles(text: str) -> bool:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)
+            warnings.simplefilter("ignore")
             compile(text, "<mutant>", "exec", dont_inherit=True)
     except SyntaxError:
         return False
@@ -214,7 +241,7 @@ def _constant(mutant: Mutant, module: Any) -> Any:
     (value,) = _places(tree, mutant.name.split("."), False)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)
+            warnings.simplefilter("ignore")
             return eval(tree.code_for_node(value), dict(vars(module)))
     except Exception as error:
         raise Stillborn(str(mutant)) from error
@@ -234,7 +261,9 @@ def _dependents(mutant: Mutant, module: Any, changed: dict[str, Any]) -> dict[st
         used = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
         if used & (changed.keys() | found.keys()):
             try:
-                made = eval(compile(ast.Expression(value), "<mutant>", "eval"), dict(names))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    made = eval(compile(ast.Expression(value), "<mutant>", "eval"), dict(names))
             except Exception as error:
                 raise Stillborn(str(mutant)) from error
             found[targets[0].id] = names[targets[0].id] = made

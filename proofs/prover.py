@@ -16,13 +16,23 @@ from typing import Any
 
 from . import domains
 from .claim import FALSE, Claim, Constant, Subject
-from .engines import Options, exhaustive, fuzz, induction, language, smt, symbolic
+from .engines import (
+    Options,
+    ambiguity,
+    exhaustive,
+    fuzz,
+    induction,
+    language,
+    smt,
+    symbolic,
+)
 from .mutants import Mutant, Stillborn, TooSlow, applied, mutants, planted, time_limit
 from .sources import innermost
 from .verdict import Finding, Verdict
 
 ENGINES: Mapping[str, Callable[[Claim, Options], Finding]] = {
-    engine.NAME: engine.run for engine in (smt, induction, language, symbolic, exhaustive, fuzz)
+    engine.NAME: engine.run
+    for engine in (smt, induction, language, ambiguity, symbolic, exhaustive, fuzz)
 }
 
 ALONE = 2
@@ -181,8 +191,21 @@ def _bite(
 
     The mutant must make the claim false: that it raises would refute any claim that
     calls it, one that says nothing too. Running the claim on inputs at hand refutes
-    most; the engine of the verdict is asked about the others.
+    most; the engine of the verdict is asked about the others. It is asked about a fault
+    before the next mutant is tried, since a fault is planted to be found.
     """
+    quick = replace(options, timeout=min(options.timeout, 5.0), examples=options.examples * ALONE)
+
+    def refuted(mutant: Mutant) -> bool:
+        with applied(mutant):
+            try:
+                with time_limit(2 * quick.timeout):
+                    found = ENGINES[engine](claim, quick)
+                    return found.inputs is not None and claim.fails_on(found.inputs) == FALSE
+            except (Exception, TooSlow):
+                # What the engine cannot say of a mutant is not a bite.
+                return False
+
     survivors = []
     tried = 0
     faults = [planted(claim.fault)] if claim.fault is not None else []
@@ -190,25 +213,19 @@ def _bite(
         try:
             with applied(mutant):
                 tried += 1
-                if _fails_on_any(claim, inputs):
-                    return mutant, 0, tried
+                bitten = _fails_on_any(claim, inputs)
         except Stillborn:
             continue
-        survivors.append(mutant)
-    quick = replace(options, timeout=min(options.timeout, 5.0), examples=options.examples * ALONE)
+        if bitten or (mutant in faults and refuted(mutant)):
+            return mutant, 0, tried
+        if mutant not in faults:
+            survivors.append(mutant)
     end = time.perf_counter() + options.timeout
     for position, mutant in enumerate(survivors):
         if time.perf_counter() > end:
             return None, len(survivors) - position, tried
-        with applied(mutant):
-            try:
-                with time_limit(2 * quick.timeout):
-                    found = ENGINES[engine](claim, quick)
-                    if found.inputs is not None and claim.fails_on(found.inputs) == FALSE:
-                        return mutant, 0, tried
-            except (Exception, TooSlow):
-                # What the engine cannot say of a mutant is not a bite.
-                continue
+        if refuted(mutant):
+            return mutant, 0, tried
     return None, 0, tried
 
 

@@ -16,6 +16,20 @@ from proofs.requirements import requirements
 from verified import baggage, traceparent, tracestate
 from verified.otel import BaggageValue, trace_context
 from verified.otel.trace_context import LazyTraceState
+from verified.strategies import (
+    baggage_headers,
+    baggage_keys,
+    baggage_metadata,
+    baggage_values,
+    forbidden_traceparents,
+    near_misses,
+    oversized_tracestates,
+    traceparents,
+    tracestate_keys,
+    tracestate_members,
+    tracestate_values,
+    tracestates,
+)
 
 from .differences import (
     PARTS,
@@ -42,7 +56,7 @@ def headers(
     usual: st.SearchStrategy[str], sound: st.SearchStrategy[str], long: st.SearchStrategy[str]
 ) -> st.SearchStrategy[Any]:
     """What a carrier holds for a header: one text of any of these kinds, several, or no text."""
-    one = st.one_of(usual, usual, domains.near_misses(sound), long, domains.TEXTS)
+    one = st.one_of(usual, usual, near_misses(sound), long, domains.TEXTS)
     other = st.none() | st.just(5)
     several = st.lists(st.one_of(one, one, one, other), max_size=3)
     return st.one_of(one, one, one, one, several, other, st.just(b"a=1"))
@@ -60,20 +74,24 @@ def about(size: int) -> st.SearchStrategy[int]:
     return st.integers(size - 8, size + 8)
 
 
+SAME = st.sampled_from(["a", "b"])
+TRACEPARENTS = traceparents() | forbidden_traceparents()
+LISTS = tracestates() | oversized_tracestates()
+
 # What may stand behind a header, and what may not.
 SOME_MORE = st.sampled_from(["-a\nb", "-\n", "\n", " \n", "\n ", "-a\n\n", "-\n-", "x", " -", "\t"])
 VALID = st.sampled_from(["00", "01", "cc"]).map(
     lambda version: f"{version}-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 )
 PARENTS = headers(
-    domains.HEADERS,
+    TRACEPARENTS,
     VALID,
     st.builds("{}{}".format, VALID, SOME_MORE | about(457).map(lambda size: "-".ljust(size, "x"))),
 )
 LEVEL_2 = st.sampled_from(["0b@@=2", "0=1", "a@=1", "a@b@c=1", "a@0=1", "0a@b=1"])
-FEW = st.lists(domains.STATE_MEMBERS | LEVEL_2, max_size=4).map(",".join)
+FEW = st.lists(tracestate_members() | LEVEL_2, max_size=4).map(",".join)
 STATES = headers(
-    domains.LISTS | FEW,
+    LISTS | FEW,
     FEW,
     distinct(32)
     | distinct(32)
@@ -81,20 +99,20 @@ STATES = headers(
 )
 SPACES = st.sampled_from(["%20", "%0A", "%C2%A0", "%e2%80%83", "%00"])
 ENCODED = st.builds(
-    "{}={}{};{}".format, domains.SAME, st.sampled_from(["", "1", "+"]), SPACES, domains.TOKENS
+    "{}={}{};{}".format, SAME, st.sampled_from(["", "1", "+"]), SPACES, baggage_keys()
 )
 BAGGAGE = headers(
-    domains.BAGGAGE_HEADERS | ENCODED,
-    domains.BAGGAGE_HEADERS,
+    baggage_headers() | ENCODED,
+    baggage_headers(),
     st.one_of(
         distinct(180),
         st.builds("a={},b=1".format, about(4094).map("v".__mul__)),
-        st.builds("a=1,{}b={}".format, about(8184).map(" ".__mul__), domains.OCTETS),
+        st.builds("a=1,{}b={}".format, about(8184).map(" ".__mul__), baggage_values()),
     ),
 )
 CARRIERS = st.one_of(
     st.fixed_dictionaries({"traceparent": VALID, "tracestate": STATES}),
-    st.fixed_dictionaries({"traceparent": domains.HEADERS, "tracestate": STATES}),
+    st.fixed_dictionaries({"traceparent": TRACEPARENTS, "tracestate": STATES}),
     st.fixed_dictionaries({"traceparent": PARENTS}),
     st.fixed_dictionaries({}, optional={"traceparent": PARENTS, "tracestate": FEW}),
     st.none(),
@@ -109,9 +127,9 @@ def ids(bits: int) -> st.SearchStrategy[int]:
 
 
 TRACE_STATES = st.one_of(
-    (domains.LISTS | FEW).map(lambda text: trace.TraceState.from_header([text])),
-    (domains.LISTS | FEW).map(lambda text: LazyTraceState.from_header([text])),
-    (domains.LISTS | domains.near_misses(domains.LISTS) | domains.TEXTS).map(OtherTraceState),
+    (LISTS | FEW).map(lambda text: trace.TraceState.from_header([text])),
+    (LISTS | FEW).map(lambda text: LazyTraceState.from_header([text])),
+    (LISTS | near_misses(LISTS) | domains.TEXTS).map(OtherTraceState),
 )
 SPAN_CONTEXTS = st.builds(
     trace.SpanContext,
@@ -122,11 +140,11 @@ SPAN_CONTEXTS = st.builds(
     TRACE_STATES,
 ) | st.just(trace.INVALID_SPAN_CONTEXT)
 
-NAMES = st.one_of(domains.SAME, domains.TOKENS, st.text(max_size=4), st.integers(0, 2))
-VALUES = st.one_of(domains.OCTETS, st.text(max_size=6), st.integers(), st.text("a /+%\ud800"))
+NAMES = st.one_of(SAME, baggage_keys(), st.text(max_size=4), st.integers(0, 2))
+VALUES = st.one_of(baggage_values(), st.text(max_size=6), st.integers(), st.text("a /+%\ud800"))
 SOME_HELD = st.dictionaries(
     NAMES,
-    VALUES | st.builds(BaggageValue, domains.OCTETS, domains.METADATA | st.text(max_size=3)),
+    VALUES | st.builds(BaggageValue, baggage_values(), baggage_metadata() | st.text(max_size=3)),
     max_size=5,
 )
 HELD = st.one_of(
@@ -140,11 +158,9 @@ HELD = st.one_of(
 )
 
 STATE_KEYS = st.one_of(
-    domains.KEYS, LEVEL_2.map(lambda member: member.partition("=")[0]), domains.TEXTS
+    tracestate_keys(), LEVEL_2.map(lambda member: member.partition("=")[0]), domains.TEXTS
 )
-STATE_VALUES = st.one_of(
-    domains.STATE_VALUES, domains.LONG_VALUES, domains.near_misses(domains.STATE_VALUES)
-)
+STATE_VALUES = st.one_of(tracestate_values(), near_misses(tracestate_values()))
 SOME_ENTRIES = st.lists(st.tuples(STATE_KEYS, STATE_VALUES), max_size=4)
 ENTRIES = st.one_of(
     SOME_ENTRIES,

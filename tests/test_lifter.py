@@ -23,12 +23,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proofs import contracts, domains, sources
+from proofs.engines import smt
 from proofs.lift import symbols
 from proofs.lift import values as v
 from proofs.lift.lifter import Lifter
 from proofs.lift.paths import Refused
 from tests.test_models import Evaluation, Lifted, lifted, refused_or_agrees, run
-from verified import IdGenerator, SpanContext, SpanId, TraceFlags
+from verified import IdGenerator, SpanContext, SpanId, TraceFlags, TraceState
+from verified.strategies import ODD_CHARACTERS
+from verified.tracestate import EMPTY
 
 QUICK = settings(max_examples=25, deadline=None)
 SOME = settings(max_examples=60, deadline=None)
@@ -42,6 +45,7 @@ MEMBERS = {
         contracts.ContractClaim(module, owner, member, name, 1)
         for module, owner, name, member in contracts.public_functions()
     )
+    if smt.NAME in claim.engines
 }
 
 
@@ -59,8 +63,8 @@ class Public:
     def evaluation(self, inputs: Mapping[str, Any]) -> Evaluation | None:
         pairs: symbols.Substitution = []
         draws: tuple[int, ...] = ()
-        states = [(), *(i.trace_state for i in inputs.values() if isinstance(i, SpanContext))]
-        states += [i for i in inputs.values() if type(i) is tuple]
+        states = [EMPTY, *(i.trace_state for i in inputs.values() if isinstance(i, SpanContext))]
+        states += [i for i in inputs.values() if isinstance(i, TraceState)]
         for name, value in inputs.items():
             bound = self.symbols[name].bind(value)
             if bound is None:
@@ -528,7 +532,7 @@ SAME_INPUTS: list[Callable[..., Any]] = [
 INTS = st.integers(-12, 12) | st.integers(-(1 << 70), 1 << 70) | st.sampled_from([50, 51, 100, 255])
 TEXTS = st.sampled_from(
     ["", "a", "aa", "ab", "a\ud800", "1f", "_1", "+7", " \u0660", "aab"]
-) | st.text(domains.ODD_CHARACTERS, max_size=5)
+) | st.text(ODD_CHARACTERS, max_size=5)
 INPUTS: dict[Any, st.SearchStrategy[Any]] = {
     int: INTS,
     str: TEXTS,

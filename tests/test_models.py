@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proofs import domains
-from proofs.domains import NUMBER_BITS, ODD_CHARACTERS
+from proofs.domains import NUMBER_BITS
 from proofs.languages import CharSet
 from proofs.lift import models, symbols
 from proofs.lift import values as v
@@ -30,6 +30,7 @@ from proofs.lift.lifter import Lifter
 from proofs.lift.paths import Refused
 from proofs.sources import SourceMismatch
 from verified import SpanId, TraceFlags, TraceId
+from verified.strategies import ODD_CHARACTERS
 
 # From terms back to Python.
 
@@ -1022,6 +1023,57 @@ def tuple_at_a_text(s: str) -> Any:
 )
 def test_other_unknown_positions_are_refused(function: Callable[..., Any]) -> None:
     """Only an item of a tuple may be at an unknown position."""
+    with pytest.raises(Refused):
+        Lifted(function)
+
+
+TABLE = {"": None, "a": 1, "b": 1, "bc": "x", "\u0660": 2}
+
+
+class Lenient(dict):  # type: ignore[type-arg]
+    """A dictionary that has an item for every key."""
+
+    def __missing__(self, key: object) -> int:
+        return 7
+
+
+LENIENT = Lenient(a=1)
+NUMBERED = {0: "a", True: "b"}
+
+
+def table_item(s: str) -> Any:
+    return TABLE[s]
+
+
+def table_item_caught(s: str) -> Any:
+    try:
+        return TABLE[s[:2]], len(s)
+    except KeyError:
+        return s
+
+
+@pytest.mark.parametrize("function", [table_item, table_item_caught])
+@SOME
+@given(st.sampled_from([*TABLE, "ab", "bcd", "c", "0"]) | st.text(max_size=3))
+def test_items_of_a_table_of_texts(function: Callable[..., Any], s: str) -> None:
+    """Of every key there is and of others, which raise."""
+    assert lifted(function).agrees(s=s)
+
+
+def lenient_item(s: str) -> Any:
+    return LENIENT[s]
+
+
+def numbered_item(n: int) -> Any:
+    return NUMBERED[n]
+
+
+def table_at_a_number(n: int) -> Any:
+    return TABLE[n]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("function", [lenient_item, numbered_item, table_at_a_number])
+def test_other_tables_are_refused(function: Callable[..., Any]) -> None:
     with pytest.raises(Refused):
         Lifted(function)
 

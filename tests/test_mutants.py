@@ -6,7 +6,7 @@ from proofs import sources
 from proofs.claim import Constant, Fault
 from proofs.contracts import fresh_import
 from proofs.mutants import Mutant, TooSlow, applied, mutants, planted, time_limit
-from verified import IdGenerator, TraceFlags, traceparent
+from verified import IdGenerator, TraceFlags, traceparent, tracestate
 from verified import trace_flags as module
 from verified.traceparent import format as alias
 from verified.traceparent import parse
@@ -35,6 +35,17 @@ def test_a_constant_that_is_made_of_a_changed_one_changes_with_it() -> None:
     with applied(change):
         assert (module.SAMPLED, module.KNOWN) == (2, 2)
     assert (module.SAMPLED, module.KNOWN) == (1, 3)
+
+
+def test_each_character_of_a_regular_expression_is_left_out_once() -> None:
+    """Patterns that are no regular expressions any more are mutants that cannot be evaluated."""
+    key = Constant("verified.tracestate", "_KEY")
+    shorter = [m.now for m in mutants([key]) if m.now.startswith("re.compile")]
+    assert r're.compile(r"[a-z0-9][a-z0-9_\-*/@]{0,25}")' in shorter
+    assert r're.compile(r"[a-z0-9][a-z0-9_\-*/]{0,255}")' in shorter
+    assert len(set(shorter)) >= len(tracestate._KEY.pattern)
+    values = {m.now for m in mutants([Constant("verified.tracestate", "_MEMBER")])}
+    assert 're.compile(f"{_KEY.pattern}{_VALUE.pattern}")' in values
 
 
 def test_a_default_is_mutated_too() -> None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from verified.contracts import ensure, require
+from verified.contracts import ensure
 
 NAME: Final = "baggage"
 """The name of the header, in the case in which it is sent."""
@@ -243,8 +243,7 @@ def _fitting(members: Iterable[str]) -> list[str]:
     return fitting
 
 
-@ensure(lambda size, length, result: result == (length if size == 0 else size + 1 + length))
-@require(lambda size, length: size >= 0 and length >= 0)
+@ensure(lambda size, length, result: result == (size + 1 + length if size > 0 else size + length))
 def size_with(size: int, length: int) -> int:
     """Return the size of a header of ``size`` bytes to which a member of ``length`` is added.
 
@@ -255,10 +254,9 @@ def size_with(size: int, length: int) -> int:
 
 @ensure(
     lambda count, size, length, result: (
-        result == (0 <= count < MAX_MEMBERS and size_with(size, length) <= MAX_BYTES)
+        result == (count < MAX_MEMBERS and size_with(size, length) <= MAX_BYTES)
     )
 )
-@require(lambda count, size, length: count >= 0 and size >= 0 and length >= 0)
 def fits(count: int, size: int, length: int) -> bool:
     """Whether a member of ``length`` bytes may be added to ``count`` others of ``size`` bytes."""
     return count < MAX_MEMBERS and size_with(size, length) <= MAX_BYTES

@@ -32,6 +32,9 @@ LENGTH: Final = 55
 _FIELDS: Final = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _VERSION_00: Final = re.compile("00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
+_match_version_00: Final = _VERSION_00.fullmatch
+# The octet that two digits denote.
+_OCTETS: Final = {f"{octet:02x}": octet for octet in range(256)}
 # The flags as they are sent.
 _SENT: Final = ("00", "01", "02", "03")
 
@@ -56,7 +59,7 @@ def fields(traceparent: str) -> tuple[int, int, int] | None:
     bits are returned as they came.
     """
     # Nearly every header is of version 00.
-    match = _VERSION_00.fullmatch(traceparent)
+    match = _match_version_00(traceparent)
     if match is None:
         match = _FIELDS.match(traceparent)
         if match is None or traceparent[:2] in ("00", "ff"):
@@ -68,7 +71,7 @@ def fields(traceparent: str) -> tuple[int, int, int] | None:
     parent_id = int(parent_digits, 16)
     if not trace_id or not parent_id:
         return None
-    return trace_id, parent_id, int(flag_digits, 16)
+    return trace_id, parent_id, _OCTETS[flag_digits]
 
 
 @ensure(lambda result: result is None or result.is_valid)

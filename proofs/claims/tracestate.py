@@ -8,9 +8,15 @@ from ..grammar import Grammar
 from ..verdict import Verdict
 
 KEY = Grammar("tracestate", "key")
+KEY_LEVEL_1 = Grammar("tracestate", "key-level-1")
+NEW_IN_LEVEL_2 = Grammar("tracestate", "new-in-level-2")
 VALUE = Grammar("tracestate", "value")
 MEMBER = Grammar("tracestate", "member")
 LIST = Grammar("tracestate", "list")
+PLAIN_LIST = Grammar("tracestate", "plain-list")
+PADDED = Grammar("tracestate", "padded")
+UNDIVIDED = Grammar("tracestate", "undivided")
+UNLISTED = Grammar("tracestate", "unlisted")
 
 
 @claim(
@@ -21,6 +27,32 @@ LIST = Grammar("tracestate", "list")
 )
 def key_expression_is_the_grammar(text: str) -> bool:
     return (tracestate._KEY.fullmatch(text) is not None) == KEY.matches(text)
+
+
+@claim(
+    "Every key of Level 1 is taken, the longest too, whose tenant and system have 256 characters",
+    discharges="TS-03",
+    subject=Constant("verified.tracestate", "_KEY"),
+    engines=("language", "fuzz"),
+)
+def keys_of_level_1_are_keys(text: str) -> bool:
+    return not KEY_LEVEL_1.matches(text) or tracestate._KEY.fullmatch(text) is not None
+
+
+@claim(
+    "A key that is taken is either one of Level 1, or, as `0` is, begins with a digit and names no "
+    "tenant, has more than one `@`, begins its system with no letter or leaves it empty, or has a "
+    "tenant of over 241 or a system of over 14 characters",
+    discharges="TS-03",
+    subject=Constant("verified.tracestate", "_KEY"),
+    engines=("language", "fuzz"),
+)
+def keys_that_level_1_has_not(text: str) -> bool:
+    return (
+        tracestate._KEY.fullmatch(text) is None
+        or KEY_LEVEL_1.matches(text)
+        or NEW_IN_LEVEL_2.matches(text)
+    ) and not (KEY_LEVEL_1.matches(text) and NEW_IN_LEVEL_2.matches(text))
 
 
 @claim(
@@ -42,6 +74,46 @@ def value_expression_is_the_grammar(text: str) -> bool:
 )
 def member_expression_is_the_grammar(text: str) -> bool:
     return (tracestate._MEMBER.fullmatch(text) is not None) == MEMBER.matches(text)
+
+
+@claim(
+    "The regular expression of a list is the grammar of Level 2, of at most 32 members, empty ones "
+    "among them, for text of any length that has no white space around it",
+    discharges=("TS-06", "TS-07", "TS-17"),
+    subject=(Constant("verified.tracestate", "_LIST"), Constant("verified.tracestate", "_KEY")),
+    engines=("language", "fuzz"),
+)
+def list_expression_is_the_grammar(text: str) -> bool:
+    return PADDED.matches(text) or (
+        (tracestate._LIST.fullmatch(text) is not None) == LIST.matches(text)
+    )
+
+
+@claim(
+    "What is matched in less time is exactly the lists without white space around members and "
+    "without empty members; they are lists of the grammar, and each has a member",
+    discharges="TS-06",
+    subject=(Constant("verified.tracestate", "_PLAIN"), Constant("verified.tracestate", "_KEY")),
+    engines=("language", "fuzz"),
+)
+def plain_lists_are_lists(text: str) -> bool:
+    return (tracestate._PLAIN.fullmatch(text) is not None) == PLAIN_LIST.matches(text) and (
+        tracestate._PLAIN.fullmatch(text) is None
+        or (tracestate._LIST.fullmatch(text) is not None and LIST.matches(text) and "=" in text)
+    )
+
+
+@claim(
+    "A list falls apart at its commas, and a member at its first `=`: no key has a comma, a `=` or "
+    "white space, and no value has a comma or ends with white space",
+    discharges=("TS-03", "TS-04", "TS-05"),
+    subject=Constant("verified.tracestate", "_VALUE"),
+    engines=("language", "fuzz"),
+)
+def members_can_be_taken_apart(text: str) -> bool:
+    return (tracestate._KEY.fullmatch(text) is None or UNDIVIDED.matches(text)) and (
+        tracestate._VALUE.fullmatch(text) is None or UNLISTED.matches(text)
+    )
 
 
 @claim(

@@ -2,18 +2,21 @@
 
 It takes claims over one ``str`` whose body is one expression that asks whether the
 text is matched by regular expressions and grammars, and combines the answers. Such a
-claim is itself a regular language, that of the texts for which it holds, and is true
-if nothing is outside of it. Two deciders must agree: the derivatives of
-``proofs.languages``, which give a shortest counterexample, and Z3's own theory.
+claim says that some languages are parts of others (``proofs.inclusion``). Two deciders
+must agree: derivatives, which give a shortest counterexample, and Z3's own theory.
 """
 
 from __future__ import annotations
 
 import ast
+import math
 import re
 import time
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cache, reduce
+from itertools import product
+from operator import and_
 from typing import Any
 
 import z3
@@ -22,7 +25,8 @@ from .. import languages, sources
 from ..claim import Claim, FunctionClaim
 from ..expressions import NotRegular, full_match, prefix_match
 from ..grammar import Grammar
-from ..languages import LAST_CODE_POINT, CharSet, Language
+from ..inclusion import Inclusion
+from ..languages import ANYTHING, LAST_CODE_POINT, CharSet, Language
 from ..verdict import Finding, Verdict
 from . import Options
 
@@ -40,31 +44,38 @@ def run(claim: Claim, options: Options) -> Finding:
 
     try:
         parameter, expression, names = _reading(claim)
-        language = _language(expression, parameter, names)
-        outside = (~language).shortest()
+        inclusions = _inclusions(expression, parameter, names)
     except NotRegular as reason:
         return finding(Verdict.UNKNOWN, reason=f"not a regular language: {reason}")
+    outside = None
+    proved = []
+    for inclusion in inclusions:
+        limit = math.inf if outside is None else len(outside)
+        decided = replace(inclusion, shorter_than=limit).decided
+        proved.append(decided)
+        if decided.counterexample is not None:
+            outside = decided.counterexample
     if outside is not None:
         inputs = {parameter: outside}
         if claim.fails_on(inputs) is None:
             why = "the counterexample does not fail on the real code"
             return finding(Verdict.ERROR, inputs=inputs, reason=why)
         return finding(Verdict.REFUTED, inputs=inputs)
-    states = len((~language).automaton.transitions)
-    solver = z3.Solver()
-    solver.set("timeout", max(1, int(1000 * options.timeout)))
-    text = z3.String(parameter)
-    try:
-        solver.add(z3.Not(_formula(expression, parameter, names, text)))
-    except NotRegular as reason:
-        return finding(Verdict.UNKNOWN, reason=f"not for Z3: {reason}")
-    answer = solver.check()
-    if answer == z3.sat:
-        found = f"Z3 finds {solver.model()[text]}, the automata find nothing"
-        return finding(Verdict.ERROR, reason=found)
-    if answer != z3.unsat:
-        return finding(Verdict.UNKNOWN, reason=f"Z3 gave up: {solver.reason_unknown()}")
-    return finding(Verdict.PROVED, count=states)
+    for each in proved:
+        solver = z3.Solver()
+        solver.set("timeout", max(1, int(1000 * options.timeout)))
+        text = z3.String(parameter)
+        try:
+            solver.add(z3.InRe(text, to_z3(each.left)), z3.Not(z3.InRe(text, to_z3(each.right))))
+        except NotRegular as reason:
+            return finding(Verdict.UNKNOWN, reason=f"not for Z3: {reason}")
+        answer = solver.check()
+        if answer == z3.sat:
+            found = f"Z3 finds {solver.model()[text]}, the automata find nothing"
+            return finding(Verdict.ERROR, reason=found)
+        if answer != z3.unsat:
+            return finding(Verdict.UNKNOWN, reason=f"Z3 gave up: {solver.reason_unknown()}")
+    return finding(Verdict.PROVED, count=sum(each.states for each in proved))
 
 
 def _reading(claim: Claim) -> tuple[str, ast.expr, Mapping[str, Any]]:
@@ -99,6 +110,10 @@ def _atom(node: ast.expr, parameter: str, names: Mapping[str, Any]) -> Language 
             name == parameter
         ):
             return languages.text(text)
+        case ast.Compare(ast.Constant(str(text)), [ast.In()], [ast.Name(name)]) if (
+            name == parameter
+        ):
+            return ANYTHING + languages.text(text) + ANYTHING
     return None
 
 
@@ -121,43 +136,55 @@ def _constant(node: ast.expr, names: Mapping[str, Any]) -> Any:
     raise NotRegular(ast.unparse(node))
 
 
-def _language(node: ast.expr, parameter: str, names: Mapping[str, Any]) -> Language:
-    """The texts for which an expression is true."""
+Clause = tuple[frozenset[Language], frozenset[Language]]
+"""Languages, of which a text is not in one of the former or in one of the latter."""
+
+
+def _clauses(
+    node: ast.expr, parameter: str, names: Mapping[str, Any], wanted: bool = True
+) -> list[Clause]:
+    """What is to hold, all of it, for an expression to be true, or false if that is wanted."""
+
+    def inner(operand: ast.expr, wanted: bool) -> list[Clause]:
+        return _clauses(operand, parameter, names, wanted)
+
     atom = _atom(node, parameter, names)
     if atom is not None:
-        return atom
+        # What a complement says of a text is said on the other side.
+        if isinstance(atom, languages.Complement):
+            atom, wanted = ~atom, not wanted
+        own, none = frozenset([atom]), frozenset[Language]()
+        return [(none, own) if wanted else (own, none)]
     match node:
         case ast.BoolOp(operator, operands):
-            parts = [_language(operand, parameter, names) for operand in operands]
-            if isinstance(operator, ast.Or):
-                return languages.union(parts)
-            return ~languages.union([~part for part in parts])
+            parts = [inner(operand, wanted) for operand in operands]
+            if isinstance(operator, ast.And) == wanted:
+                return [clause for part in parts for clause in part]
+            return [_either(choice) for choice in product(*parts)]
         case ast.UnaryOp(ast.Not(), operand):
-            return ~_language(operand, parameter, names)
+            return inner(operand, not wanted)
         case ast.Compare(left, [ast.Eq() | ast.NotEq() as operator], [right]):
-            differ = _language(left, parameter, names) ^ _language(right, parameter, names)
-            return differ if isinstance(operator, ast.NotEq) else ~differ
+            equal = isinstance(operator, ast.Eq) == wanted
+            return [
+                _either(choice)
+                for other in (True, False)
+                for choice in product(inner(left, other), inner(right, other != equal))
+            ]
     raise NotRegular(ast.unparse(node))
 
 
-def _formula(
-    node: ast.expr, parameter: str, names: Mapping[str, Any], text: z3.SeqRef
-) -> z3.BoolRef:
-    """The same as a formula of Z3 over regular expressions."""
-    atom = _atom(node, parameter, names)
-    if atom is not None:
-        return z3.InRe(text, to_z3(atom))
-    match node:
-        case ast.BoolOp(operator, operands):
-            parts = [_formula(operand, parameter, names, text) for operand in operands]
-            return z3.Or(parts) if isinstance(operator, ast.Or) else z3.And(parts)
-        case ast.UnaryOp(ast.Not(), operand):
-            return z3.Not(_formula(operand, parameter, names, text))
-        case ast.Compare(left, [ast.Eq() | ast.NotEq() as operator], [right]):
-            a = _formula(left, parameter, names, text)
-            b = _formula(right, parameter, names, text)
-            return a == b if isinstance(operator, ast.Eq) else a != b
-    raise NotRegular(ast.unparse(node))
+def _either(clauses: Iterable[Clause]) -> Clause:
+    """The clause that says that one of these holds."""
+    former, latter = zip(*clauses, strict=True)
+    return frozenset().union(*former), frozenset().union(*latter)
+
+
+def _inclusions(node: ast.expr, parameter: str, names: Mapping[str, Any]) -> list[Inclusion]:
+    """What is to hold, all of it, for an expression to be true of every text."""
+    return [
+        Inclusion(reduce(and_, former, ANYTHING), languages.union(latter))
+        for former, latter in _clauses(node, parameter, names)
+    ]
 
 
 @cache

@@ -245,16 +245,19 @@ class Operations(Paths):
     def subscript(self, value: Value, index: Value) -> Value:
         if isinstance(value, Tuple) and isinstance(index, Int | Bool):
             return self.chosen(value.items, as_int(index))
-        if isinstance(value, Const) and type(value.object) is dict and isinstance(index, Const):
-            return self.looked_up(value.object, index.object)
+        if isinstance(value, Const) and type(value.object) is dict:
+            return self.looked_up(value.object, index)
         return self.item(value, self.known_position(index))
 
-    def looked_up(self, mapping: dict[Any, Any], key: object) -> Value:
-        """The value of a known key, which is one by its identity and no other."""
-        for each, value in mapping.items():
-            if each is key:
-                return literal(value)
-        raise self.refuse(f"the key {key!r} of a dictionary")
+    def looked_up(self, mapping: dict[Any, Any], key: Value) -> Value:
+        """The value of a key in a dictionary of texts or of classes that does not change."""
+        if isinstance(key, Const) and type(key.object) is type and key.object in mapping:
+            return literal(mapping[key.object])
+        if not isinstance(key, Str) or not all(type(each) is str for each in mapping):
+            raise self.refuse(f"the item {describe(key)} of a dictionary")
+        guards = [(self.equal(key, literal(each)), literal(of)) for each, of in mapping.items()]
+        self.raise_when(negation(either(*(guard for guard, _ in guards))), KeyError)
+        return merge(guards)
 
     def chosen(self, items: Sequence[Value], where: Int) -> Value:
         """The item at a position that need not be known."""

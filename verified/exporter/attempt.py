@@ -123,9 +123,7 @@ def start(limits: Limits, now: int) -> State:
     return State(SENDING, now + limits.timeout, limits.first_backoff)
 
 
-@ensure(lambda backoff, result: 4 * backoff <= 5 * result <= 6 * backoff + 4)
-@require(lambda backoff: backoff >= 0)
-def jittered(backoff: int, draw: int) -> int:
+def _jittered(backoff: int, draw: int) -> int:
     """Return a wait of the backoff, give or take a fifth of it, as the draw wants it.
 
     Draws from 0 to two fifths of the backoff are equally far from each other; a draw
@@ -166,7 +164,7 @@ def _deferred(limits: Limits, state: State, event: Deferred) -> tuple[State, Eff
     """The receiver knows best how long to wait; if it does not say, backoff does."""
     if state.phase != SENDING:
         return state, NOTHING
-    wait = event.delay if event.delay >= 0 else jittered(state.backoff, event.draw)
+    wait = event.delay if event.delay >= 0 else _jittered(state.backoff, event.draw)
     return _again(limits, state, event.now, wait)
 
 
@@ -175,7 +173,7 @@ def _lost(limits: Limits, state: State, event: Lost) -> tuple[State, Effects]:
     if state.phase != SENDING:
         return state, NOTHING
     counted = state._replace(lost=state.lost + event.sent)
-    return _again(limits, counted, event.now, jittered(state.backoff, event.draw))
+    return _again(limits, counted, event.now, _jittered(state.backoff, event.draw))
 
 
 def _elapsed(limits: Limits, state: State, event: Elapsed) -> tuple[State, Effects]:
@@ -207,7 +205,7 @@ TRANSITIONS: Final[Mapping[type, Callable[[Limits, State, Any], tuple[State, Eff
 
 @ensure(lambda state, result: result[0].phase >= state.phase or result[0].phase == SENDING)
 @ensure(lambda state, result: 0 <= result[0].attempts - state.attempts <= result[1].send)
-@require(lambda limits: limits.is_valid)
+@require(lambda limits, state: limits.is_valid and SENDING <= state.phase <= DONE)
 def step(limits: Limits, state: State, event: Event) -> tuple[State, Effects]:
     """Return the state after an event, and what is to be done."""
     return TRANSITIONS[type(event)](limits, state, event)
