@@ -46,8 +46,14 @@ if TYPE_CHECKING:
 SHELL = {"verified.propagation"}
 """Modules that carry what others decide into carriers, which are anybody's objects."""
 
-UNLIFTED = {"verified.tracestate", "verified.baggage", "verified.propagation"}
-"""Modules whose functions take texts apart at places that are not known.
+UNLIFTED = {
+    "verified.tracestate",
+    "verified.baggage",
+    "verified.propagation",
+    "verified.otlp.protobuf",
+    "verified.otlp.trace",
+}
+"""Modules whose functions take texts apart at places that are not known, or any objects.
 
 The lifter refuses that; their contracts are fuzzed, unless they are of numbers alone, and
 what can be proved of their regular expressions is in claims of its own.
@@ -228,6 +234,8 @@ def public_functions() -> Iterator[tuple[ModuleType, type | None, str, Any]]:
 
 
 def _methods(module: ModuleType, cls: type) -> Iterator[tuple[ModuleType, type, str, Any]]:
+    if getattr(cls, "_is_protocol", False):
+        return  # What a protocol declares is for others to do.
     seen = set()
     for base in cls.__mro__:
         if not base.__module__.startswith("verified"):
