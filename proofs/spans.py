@@ -111,9 +111,9 @@ def _within(bits: int) -> st.SearchStrategy[int]:
 
 BEYOND = st.sampled_from([-1, 1 << 64, 1 << 128])
 
-TEXTS = st.sampled_from(["", "a", "\ud800", "é\U0001f600", "x" * 127, "x" * 128]) | st.text(
-    max_size=5
-)
+TEXTS = st.sampled_from(
+    ["", "a", "\ud800", "é\U0001f600", *("x" * n for n in (101, 127, 128, 1024))]
+) | st.text(max_size=5)
 NUMBERS = st.sampled_from([0, 1, -1, 127, 128, (1 << 63) - 1, -1 << 63, 1 << 63, (-1 << 63) - 1])
 # Beyond what has decimal digits in Python; made anew, as a strategy is not to show it.
 HUGE = st.just(20_000).map((1).__lshift__)
@@ -157,12 +157,18 @@ TIMES = st.none() | _within(64)
 COUNTS = st.sampled_from([0] * 8 + [1, 300, (1 << 32) - 1, 1 << 32])
 NAMES = st.none() | TEXTS
 
-ENTITIES = st.builds(
-    Entity,
-    st.none() | st.dictionaries(st.sampled_from("ab"), st.booleans() | st.just(1), max_size=2),
-    st.none() | st.sampled_from(["", "https://a/1"]),
-    st.none() | st.sampled_from(["", "n"]),
-    st.none() | st.sampled_from(["", "1"]),
+# Few, and each of them one object, so that spans share them, and that some differ by little.
+ENTITIES = st.sampled_from(
+    [
+        Entity(None),
+        Entity({"a": True}),
+        Entity({"a": 1}),
+        Entity({"a": 1, "b": True}, "https://a/1"),
+        Entity({"b": True, "a": 1}, "https://a/1"),
+        Entity({"a": 1}, "https://a/1"),
+        Entity({"a": 1}, "", "n"),
+        Entity({"a": 1}, None, "n", "1"),
+    ]
 )
 EVENTS = st.builds(
     Event, NAMES | st.just(b"no text"), TIMES | BEYOND | st.floats(), ATTRIBUTES, COUNTS

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -23,7 +23,7 @@ from verified.otlp import encode
 from verified.otlp.trace import MAX_DEPTH
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | st.sampled_from(
-    ["", "é", "\U0001f600", "x" * 127, "x" * 128, "x" * 16384]
+    ["", "é", "\U0001f600", "x" * 127, "x" * 128]
 )
 INTEGERS = st.integers(-(1 << 63), (1 << 63) - 1) | st.sampled_from(
     [0, 1, -1, 127, 128, -(1 << 63), (1 << 63) - 1]
@@ -130,6 +130,7 @@ def span_with(**fields: Any) -> ReadableSpan:
     return ReadableSpan(**given)
 
 
+@settings(deadline=None)
 @given(st.lists(SPANS, max_size=5, unique_by=lambda span: span.context.span_id))
 def test_the_bytes_are_those_of_protobuf(spans: list[ReadableSpan]) -> None:
     encoded = encode(spans)
@@ -142,6 +143,7 @@ def test_the_bytes_are_those_of_protobuf(spans: list[ReadableSpan]) -> None:
     assert encoded.request == message.SerializeToString(deterministic=True)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(TEXTS, st.sampled_from(SpanKind), ATTRIBUTES, st.lists(EVENTS), STATUSES),
@@ -229,8 +231,8 @@ def test_attributes_without_an_encoding_are_counted(value: Any) -> None:
 
 def test_attributes_of_resources_and_scopes_are_counted() -> None:
     resource, scope = Resource({"a": 1}), InstrumentationScope("n", attributes={"a": 1})
-    for entity in (resource, scope):
-        entity._attributes._dict["b"] = object()
+    for attributes in (resource._attributes, scope._attributes):
+        attributes._dict["b"] = object()  # type: ignore[assignment]
     encoded = encode([span_with(resource=resource, instrumentation_scope=scope)])
     assert encoded[1:] == ((), 2)
     (resource_spans,) = parsed(encoded.request).resource_spans

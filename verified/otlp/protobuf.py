@@ -54,7 +54,7 @@ def tag(field: int, wire_type: int) -> bytes:
     return varint(field << 3 | wire_type)
 
 
-@ensure(lambda result: 2 <= len(result) <= 15 and result[-1] < 128)
+@ensure(lambda field, size, result: (len(result) == 2) == (field < 16 and size < 128))
 @require(lambda field, size: 1 <= field < 1 << 29 and 0 <= size < 1 << 64)
 def prefix(field: int, size: int) -> bytes:
     """Return what stands before the bytes of a field of wire type LEN, if it has so many."""
