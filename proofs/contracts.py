@@ -51,8 +51,10 @@ UNLIFTED = {
     "verified.baggage",
     "verified.propagation",
     "verified.exporter.retry",
+    "verified.otlp.protobuf",
+    "verified.otlp.trace",
 }
-"""Modules whose functions take texts apart at places that are not known.
+"""Modules whose functions take texts apart at places that are not known, or any objects.
 
 The lifter refuses that; their contracts are fuzzed, unless they are of numbers alone, and
 what can be proved of their regular expressions is in claims of its own.
@@ -221,6 +223,8 @@ def public_functions() -> Iterator[tuple[ModuleType, type | None, str, Any]]:
 
 
 def _methods(module: ModuleType, cls: type) -> Iterator[tuple[ModuleType, type, str, Any]]:
+    if getattr(cls, "_is_protocol", False):
+        return  # What a protocol declares is for others to do.
     seen = set()
     for base in cls.__mro__:
         if not base.__module__.startswith("verified"):

@@ -32,6 +32,7 @@ from verified import (
     TraceState,
     propagation,
 )
+from verified.otlp.readable_span import ReadableSpan
 from verified.strategies import (
     baggage_headers,
     baggage_keys,
@@ -60,6 +61,8 @@ from verified.strategies import (
     tracestate_values,
     tracestates,
 )
+
+from . import spans
 
 NUMBER_BITS = 256
 """The integers of the smt engine are from -(2**256) to 2**256 - 1."""
@@ -179,6 +182,22 @@ Place = NewType("Place", tuple[int, int])
 
 PLACES = tuple((count, position) for count in range(33) for position in range(count + 1))
 
+Uint64 = NewType("Uint64", int)
+"""A number from 0 to 2**64 - 1."""
+
+Int64 = NewType("Int64", int)
+"""A number from -(2**63) to 2**63 - 1."""
+
+# A varint is a byte longer from each of these on.
+UINT64S = st.integers(0, (1 << 64) - 1) | st.builds(
+    lambda bits, off: min(max(0, (1 << bits) + off), (1 << 64) - 1),
+    st.sampled_from([0, *range(7, 64, 7), 32, 64]),
+    st.integers(-1, 1),
+)
+
+AttributeValue = NewType("AttributeValue", object)
+"""The value of an attribute, of a type that attributes can have or of another."""
+
 Share = NewType("Share", int)
 """A number of hundredths, from 0 to 100."""
 
@@ -196,7 +215,11 @@ DOMAINS: dict[Any, Domain] = {
     Count: Domain(st.integers(0, 200), tuple(range(201))),
     Place: Domain(st.sampled_from(PLACES), PLACES),
     Share: Domain(st.integers(0, 100), tuple(range(101))),
+    Uint64: Domain(UINT64S),
+    Int64: Domain(UINT64S.map(lambda number: number - (1 << 63)) | st.integers(-300, 300)),
     Draws: Domain(DRAWS),
+    AttributeValue: Domain(spans.VALUES),
+    Sequence[ReadableSpan]: Domain(spans.SPANS),
     Length: Domain(st.integers(0, 40), tuple(range(41))),
     float: Domain(st.floats()),
     str: Domain(TEXTS),

@@ -11,9 +11,10 @@ THIS_SLICE = [
     *(f"TP-{n:02}" for n in range(1, 24)),
     *(f"TS-{n:02}" for n in range(1, 19)),
     *(f"SC-{n:02}" for n in range(1, 9)),
-    *(f"ID-{n:02}" for n in range(1, 5)),
+    *(f"ID-{n:02}" for n in range(1, 6)),
     *(f"PR-{n:02}" for n in range(1, 9)),
     *(f"BG-{n:02}" for n in range(1, 15)),
+    "OT-12",
 ]
 
 

@@ -21,7 +21,7 @@ import z3
 
 from verified import IdGenerator, SpanContext, SpanId, TraceFlags, TraceId, TraceState
 
-from ..domains import DECIMAL_BITS, NUMBER_BITS, Draws
+from ..domains import DECIMAL_BITS, NUMBER_BITS, Draws, Int64, Uint64
 from . import values as v
 from .paths import Drawn
 from .records import is_record
@@ -86,9 +86,10 @@ def _unsigned(term: z3.ExprRef) -> int:
     return term.as_long() if z3.is_bv_value(term) else 0
 
 
-def _int(name: str) -> Symbol:
-    term = z3.BitVec(name, NUMBER_BITS + 1)
-    low, high = -(1 << NUMBER_BITS), (1 << NUMBER_BITS) - 1
+def _int(name: str, bits: int = NUMBER_BITS, whole: bool = False) -> Symbol:
+    """An ``int`` of so many bits and a sign; ``whole`` says that the domain has no other."""
+    term = z3.BitVec(name, bits + 1)
+    low, high = -(1 << bits), (1 << bits) - 1
 
     def read(evaluate: Evaluate) -> int:
         value = evaluate(term)
@@ -98,11 +99,9 @@ def _int(name: str) -> Symbol:
         v.Int(term, low, high),
         v.TRUE,
         read,
-        lambda value: (
-            [(term, z3.BitVecVal(value, NUMBER_BITS + 1))] if low <= value <= high else None
-        ),
+        lambda value: [(term, z3.BitVecVal(value, bits + 1))] if low <= value <= high else None,
         [term == 0, term == 1, term >= 0, term < 256],
-        f"-2**{NUMBER_BITS} <= {name} < 2**{NUMBER_BITS}",
+        None if whole else f"-2**{bits} <= {name} < 2**{bits}",
     )
 
 
@@ -288,6 +287,8 @@ _SYMBOLS: dict[Any, Callable[[str], Symbol]] = {
     str: lambda name: _text(name, str),
     bytes: lambda name: _text(name, bytes),
     int: _int,
+    Uint64: lambda name: _natural(name, 64, int),
+    Int64: lambda name: _int(name, 63, whole=True),
     bool: _bool,
     TraceId: lambda name: _natural(name, 128, TraceId),
     SpanId: lambda name: _natural(name, 64, SpanId),

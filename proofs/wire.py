@@ -1,0 +1,53 @@
+"""A reader of Protocol Buffers, which knows no message: fields by number, values as they stand.
+
+It is written from the format ("Encoding") and shares nothing with the code that writes.
+"""
+
+from __future__ import annotations
+
+Message = dict[int, list[int | bytes]]
+
+
+def read(data: bytes) -> Message:
+    """The fields of a message.
+
+    :raises ValueError: if the bytes are no message, have a varint that is longer than it
+        need be, or their fields do not come in the order of their numbers.
+    """
+    message: Message = {}
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        field, wire_type = key >> 3, key & 7
+        value: int | bytes
+        if field == 0 or field < max(message, default=0):
+            raise ValueError(f"the field {field} at {at}")
+        if wire_type == 0:
+            value, at = _varint(data, at)
+        elif wire_type in (1, 2, 5):
+            size = {1: 8, 5: 4}.get(wire_type, 0)
+            if wire_type == 2:
+                size, at = _varint(data, at)
+            if at + size > len(data):
+                raise ValueError(f"{size} bytes at {at}, where there are {len(data) - at}")
+            octets = data[at : at + size]
+            at += size
+            value = octets if wire_type == 2 else int.from_bytes(octets, "little")
+        else:
+            raise ValueError(f"the wire type {wire_type} at {at}")
+        message.setdefault(field, []).append(value)
+    return message
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    number = 0
+    for place in range(10):
+        if at + place >= len(data):
+            raise ValueError("a varint that does not end")
+        octet = data[at + place]
+        number |= (octet & 0x7F) << 7 * place
+        if octet < 0x80:
+            if (octet == 0 and place > 0) or number >> 64:
+                raise ValueError(f"the varint at {at}")
+            return number, at + place + 1
+    raise ValueError(f"the varint at {at}")
