@@ -115,6 +115,9 @@ BAGGAGES = st.one_of(
     oversized_baggage_headers().map(str),
 )
 BAGGAGE_PARTS = baggage_keys() | baggage_values() | baggage_metadata() | baggage_members()
+SAME = st.sampled_from("ab")
+"""Names that are drawn so often that lists and baggage have them too."""
+
 PARTS = st.one_of(STATE_PARTS, BAGGAGE_PARTS)
 
 # What is mapped is one branch whatever it consists of, so that texts are headers often enough.
@@ -126,6 +129,7 @@ TEXTS = st.one_of(
     STATES.map(str),
     BAGGAGES.map(str),
     st.one_of(PARTS, near_misses(PARTS)).map(str),
+    SAME,
     strings(),
 )
 
