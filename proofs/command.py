@@ -89,6 +89,11 @@ def command() -> None:
     show_default=True,
     help="Where tests for refuted claims are written.",
 )
+@click.option(
+    "--certificates",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the certificates of proofs by induction are written, in SMT-LIB 2.",
+)
 def prove(
     expression: str | None,
     engine: str | None,
@@ -99,6 +104,7 @@ def prove(
     json_file: Path | None,
     junit_file: Path | None,
     folder: Path,
+    certificates: Path | None,
 ) -> None:
     """Prove the claims and say how strong the evidence is."""
     claims = selected(expression, engine)
@@ -135,6 +141,8 @@ def prove(
             report.write_atomically(json_file, text.encode() + b"\n")
         if junit_file is not None:
             report.write_atomically(junit_file, report.as_junit(results, complete))
+        if certificates is not None:
+            report.write_certificates(results, certificates)
     except OSError as error:
         raise click.UsageError(f"the report cannot be written: {error}") from None
     others = len(every_claim()) - len(claims)

@@ -15,6 +15,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import cvc5
@@ -26,11 +28,15 @@ from ..lift import symbols
 from ..lift.lifter import Lifter
 from ..lift.paths import Refused
 from ..lift.values import TRUE, Bool, Int, Linear, Tuple, Value, both, negation, of_known
-from ..machine import Machine, MachineClaim, Run
+from ..machine import Machine, MachineClaim, Run, Step
 from ..verdict import Finding, Verdict
 from . import Options
+from .fuzz import sample
 
 NAME = "induction"
+
+COMPARED = 10
+"""The number of runs on which the lifted machine is held against CPython."""
 
 LONGEST = 12
 """The length of the longest run that is unrolled in search of a counterexample."""
@@ -92,6 +98,12 @@ def leaves(value: Value) -> list[z3.ExprRef]:
 
 def relation(machine: Machine) -> Relation:
     """Lift a machine; raises ``Refused`` if its code is not in the subset."""
+    return _relation(machine, tuple(sources.replacements().values()))
+
+
+@lru_cache(maxsize=4)
+def _relation(machine: Machine, instead: tuple[sources.Module, ...]) -> Relation:
+    """The relation of a machine while these modules stand for those on disk."""
     limits = symbols.symbol("limits", machine.limits_type)
     before = symbols.symbol("state", machine.state_type)
     now = z3.Int("now")
@@ -203,8 +215,56 @@ def _searched(
             if said != "unsat":
                 reason = f"{solver} says {said} of {obligation.name}"
                 return Finding(NAME, Verdict.UNKNOWN, reason=reason)
-    certificate = tuple((f"{o.name}.smt2", o.text) for o in obligations)
+    files = [_definition(lifted, invariant), *obligations]
+    compared, different = disagreement(claim, lifted, options)
+    if different is not None:
+        reason = "the lifted machine and CPython disagree"
+        return Finding(NAME, Verdict.ERROR, inputs={"run": different}, reason=reason)
+    if compared == 0:
+        return Finding(NAME, Verdict.ERROR, reason="no step was compared with CPython")
+    certificate = tuple((f"{file.name}.smt2", file.text) for file in files)
     return Finding(NAME, Verdict.PROVED, count=len(obligations), certificate=certificate)
+
+
+def disagreement(claim: MachineClaim, lifted: Relation, options: Options) -> tuple[int, Run | None]:
+    """Evaluate the lifted machine on the steps of runs from its domain, and the real one.
+
+    Returns how many steps were compared, and a run on which they differ, cut there.
+    """
+    compared = 0
+    for inputs in islice(sample(claim, options), COMPARED):
+        run = inputs["run"]
+        for number, step in enumerate(claim.machine.steps(run)):
+            compared += 1
+            if not _agrees(lifted, run, step):
+                return compared, run._replace(events=run.events[:number])
+    return compared, None
+
+
+def _agrees(lifted: Relation, run: Run, step: Step) -> bool:
+    """Whether the terms have the values that CPython gave to a step."""
+    pairs = lifted.limits.bind(run.limits)
+    if step.event is None:
+        terms, values = leaves(lifted.first), _flat(step.after)
+        more: symbols.Substitution | None = [(lifted.now, z3.IntVal(run.start))]
+    else:
+        transition = next(t for t in lifted.transitions if t.event is type(step.event))
+        terms = [*leaves(transition.after), *leaves(transition.effects)]
+        values = [*_flat(step.after), *_flat(step.effects)]
+        before, event = lifted.before.bind(step.before), transition.symbol.bind(step.event)
+        more = None if before is None or event is None else before + event
+    if pairs is None or more is None:
+        return False
+    found = [z3.simplify(z3.substitute(term, *pairs, *more)) for term in terms]
+    expected = [z3.BoolVal(v) if isinstance(v, bool) else z3.IntVal(v) for v in values]
+    return all(a.eq(b) for a, b in zip(found, expected, strict=True))
+
+
+def _flat(value: Any) -> list[Any]:
+    """The numbers and truths that a record has, in order."""
+    if isinstance(value, tuple):
+        return [leaf for item in value for leaf in _flat(item)]
+    return [value]
 
 
 def _invariant(
@@ -274,6 +334,13 @@ def _obligations(
         )
     for name, condition in broken:
         yield _obligation(f"claim-{name}", lifted.valid, invariant, condition)
+
+
+def _definition(lifted: Relation, invariant: z3.BoolRef) -> Obligation:
+    """The invariant by itself, to be read: no obligation."""
+    declared = [f"(declare-const {v.sexpr()} {v.sort().sexpr()})" for v in lifted.variables]
+    defined = f"(define-fun invariant () Bool\n  {invariant.sexpr()})"
+    return Obligation("invariant", "\n".join(["(set-logic ALL)", *declared, defined, ""]))
 
 
 def _obligation(name: str, *conditions: z3.BoolRef) -> Obligation:
