@@ -25,8 +25,10 @@ import verified
 
 from . import report, runner
 from .claim import ENGINES, Claim, claim_of, every_claim
+from .diagram import document
 from .engines import Options
 from .grammar import SPEC
+from .machine import MACHINES
 from .prover import Result, subject_name
 from .requirements import discharged_by, requirements
 
@@ -234,6 +236,13 @@ def explain(name: str) -> None:
     click.echo(f"  requires    {report.verdict_name(claim.required)}")
     click.echo(f"  stands at   {file}:{line}")
     click.echo(f"  repeat      verified prove -k \"'{claim.id}'\"")
+
+
+@command.command()
+def diagram() -> None:
+    """Draw the machines as their transitions are, in Mermaid; kept in spec/machines.md."""
+    every_claim()
+    click.echo(document(MACHINES.values()), nl=False)
 
 
 def _explain_requirement(id: str) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
+from types import CodeType
 from typing import Any
 
 import cvc5
@@ -98,12 +99,16 @@ def leaves(value: Value) -> list[z3.ExprRef]:
 
 def relation(machine: Machine) -> Relation:
     """Lift a machine; raises ``Refused`` if its code is not in the subset."""
-    return _relation(machine, tuple(sources.replacements().values()))
+    functions = sources.with_callees([machine.start, machine.step])
+    codes = tuple(function.__code__ for function in functions)
+    return _relation(machine, codes, tuple(sources.replacements().values()))
 
 
 @lru_cache(maxsize=4)
-def _relation(machine: Machine, instead: tuple[sources.Module, ...]) -> Relation:
-    """The relation of a machine while these modules stand for those on disk."""
+def _relation(
+    machine: Machine, codes: tuple[CodeType, ...], instead: tuple[sources.Module, ...]
+) -> Relation:
+    """The relation of a machine that runs this code, with these texts instead of those on disk."""
     limits = symbols.symbol("limits", machine.limits_type)
     before = symbols.symbol("state", machine.state_type)
     now = z3.Int("now")
@@ -192,7 +197,7 @@ def _searched(
     broken: Sequence[tuple[str, z3.BoolRef]],
     options: Options,
 ) -> Finding:
-    answer, invariant = _invariant(lifted, broken, options.timeout)
+    answer, found = invariant(lifted, broken, options.timeout)
     if answer == z3.sat:
         found = shortest_run(claim, lifted, broken, options.timeout)
         if found is None:
@@ -203,9 +208,9 @@ def _searched(
             reason = "the run that breaks the relation does not break the shipped code"
             return Finding(NAME, Verdict.ERROR, inputs=inputs, reason=reason)
         return Finding(NAME, Verdict.REFUTED, inputs=inputs)
-    if answer != z3.unsat or invariant is None:
+    if answer != z3.unsat or found is None:
         return Finding(NAME, Verdict.UNKNOWN, reason="Spacer came to no end")
-    obligations = list(_obligations(lifted, broken, invariant))
+    obligations = list(_obligations(lifted, broken, found))
     for obligation in obligations:
         for solver, check in (("Z3", _by_z3), ("cvc5", _by_cvc5)):
             said = check(obligation.text, options.timeout)
@@ -215,7 +220,7 @@ def _searched(
             if said != "unsat":
                 reason = f"{solver} says {said} of {obligation.name}"
                 return Finding(NAME, Verdict.UNKNOWN, reason=reason)
-    files = [_definition(lifted, invariant), *obligations]
+    files = [_definition(lifted, found), *obligations]
     compared, different = disagreement(claim, lifted, options)
     if different is not None:
         reason = "the lifted machine and CPython disagree"
@@ -267,7 +272,7 @@ def _flat(value: Any) -> list[Any]:
     return [value]
 
 
-def _invariant(
+def invariant(
     lifted: Relation, broken: Sequence[tuple[str, z3.BoolRef]], timeout: float
 ) -> tuple[z3.CheckSatResult, z3.BoolRef | None]:
     """Spacer's answer whether the claim can be broken, and an invariant if it cannot."""
