@@ -11,7 +11,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -126,15 +125,11 @@ class MachineClaim(Claim):
         self.engines = ("induction", "fuzz")
         self.subject = tuple(subject)
         self.parameters = {"run": machine}
-
-    @cached_property
-    def asks_for(self) -> tuple[str, ...]:
+        self.asks_for = tuple(inspect.signature(function).parameters)
         """The parts of a step that the function speaks of."""
-        names = tuple(inspect.signature(self.function).parameters)
-        unknown = set(names) - set(Step._fields)
+        unknown = set(self.asks_for) - set(Step._fields)
         if unknown:
             raise ValueError(f"the claim {self.id} asks for {unknown}, which no step has")
-        return names
 
     @property
     def of_states(self) -> bool:
@@ -168,6 +163,8 @@ def always(
     """Declare that a function holds after every step of every run of a machine.
 
     The subject is the whole machine, unless part of it is named.
+
+    :raises ValueError: if the function asks for a part that no step has.
     """
     MACHINES.setdefault(machine.name, machine)
     DOMAINS.setdefault(machine, Domain(machine.runs()))

@@ -136,6 +136,15 @@ def with_callees(functions: Iterable[Callable[..., Any]]) -> list[types.Function
     return list(found)
 
 
+def signature(function: types.FunctionType) -> inspect.Signature:
+    """The parameters and defaults that a function has, whatever it says of itself."""
+    silent = types.FunctionType(
+        function.__code__, {}, None, function.__defaults__, function.__closure__
+    )
+    silent.__kwdefaults__ = function.__kwdefaults__
+    return inspect.signature(silent)
+
+
 def definition(function: Callable[..., Any]) -> ast.FunctionDef:
     """The definition of a function, which is certain to be what the function runs."""
     inner = innermost(function)

@@ -124,6 +124,10 @@ class Evaluation:
                 return (
                     int.__new__(cls, self.number(value)) if cls is not int else self.number(value)
                 )
+            case v.Linear(term):
+                whole = self(term)
+                assert isinstance(whole, z3.IntNumRef), f"{whole} is not decided by the inputs"
+                return whole.as_long()
             case v.Bool(term):
                 return self.holds(term)
             case v.Str(length, codes, kind):
@@ -180,7 +184,7 @@ class Lifted:
         hints = typing.get_type_hints(function)
         names = function.__code__.co_varnames[: function.__code__.co_argcount]
         self.function = function
-        self.symbols = {name: symbols.symbol(name, hints[name]) for name in names}
+        self.symbols = symbols.inputs({name: hints[name] for name in names})
         inputs = {name: symbol.value for name, symbol in self.symbols.items()}
         known = v.both(*(s.known for s in self.symbols.values()), assuming(inputs))
         self.lifter = Lifter(known)

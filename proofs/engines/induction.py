@@ -84,7 +84,10 @@ class Relation:
 
 
 def leaves(value: Value) -> list[z3.ExprRef]:
-    """The numbers and truths that a record is made of, in order."""
+    """The numbers and truths that a record is made of, in order.
+
+    :raises Refused: if it is made of others.
+    """
     match value:
         case Tuple(items):
             return [leaf for item in items for leaf in leaves(item)]
@@ -97,8 +100,24 @@ def leaves(value: Value) -> list[z3.ExprRef]:
     raise Refused("a state that is not of integers and truths")
 
 
+def _of_a_kind(value: Value, state: Value) -> bool:
+    """Whether a value is of the same classes as a state, in all of its parts."""
+    match value, state:
+        case Tuple(items, cls), Tuple(fields, of):
+            return cls is of and len(items) == len(fields) and all(map(_of_a_kind, items, fields))
+        case (Linear(), Linear()) | (Bool(), Bool()):
+            return True
+        case Int(cls=cls), Linear():
+            return cls is int and of_known(value) is not None
+    return False
+
+
 def relation(machine: Machine) -> Relation:
-    """Lift a machine; raises ``Refused`` if its code is not in the subset."""
+    """Lift a machine; raises ``Refused`` if its code is not in the subset.
+
+    What is proved of states is proved of those of the type of states, so nothing else may
+    be made of one.
+    """
     functions = sources.with_callees([machine.start, machine.step])
     codes = tuple(function.__code__ for function in functions)
     return _relation(machine, codes, tuple(sources.replacements().values()))
@@ -111,16 +130,26 @@ def _relation(
     """The relation of a machine that runs this code, with these texts instead of those on disk."""
     limits = symbols.symbol("limits", machine.limits_type)
     before = symbols.symbol("state", machine.state_type)
+    leaves(limits.value)
+    leaves(before.value)
     now = z3.Int("now")
     lifter = Lifter(both(limits.known, before.known))
     valid = lifter.truth(lifter.attribute(limits.value, "is_valid"))
     first = _returned(lifter, machine.start, [limits.value, Linear(now)], valid)
+    if not _of_a_kind(first, before.value):
+        raise Refused("a start that does not give a state")
     transitions = []
     for event in machine.transitions:
-        symbol = symbols.symbol(event.__name__, event)
+        # No field of a state or of limits has a name like this.
+        symbol = symbols.symbol(f"event.{event.__name__}", event)
+        leaves(symbol.value)
         lifter = Lifter(both(limits.known, before.known, symbol.known, valid))
         result = _returned(lifter, machine.step, [limits.value, before.value, symbol.value], valid)
-        if not isinstance(result, Tuple) or len(result.items) != 2:
+        if (
+            not isinstance(result, Tuple)
+            or len(result.items) != 2
+            or not _of_a_kind(result.items[0], before.value)
+        ):
             raise Refused(f"the step for {event.__name__} does not give a state and effects")
         time = _time(symbol.value)
         guard = TRUE if time is None else time >= now
@@ -185,8 +214,10 @@ def run(claim: Claim, options: Options) -> Finding:
     try:
         lifted = relation(claim.machine)
         broken = list(violations(claim, lifted))
-    except (Refused, KeyError, sources.SourceMismatch) as refusal:
+    except (Refused, KeyError) as refusal:
         return Finding(NAME, Verdict.UNKNOWN, reason=f"not in the subset: {refusal}")
+    except sources.SourceMismatch as mismatch:
+        return Finding(NAME, Verdict.ERROR, reason=str(mismatch))
     finding = _searched(claim, lifted, broken, options)
     return replace(finding, seconds=time.perf_counter() - begun)
 

@@ -107,7 +107,7 @@ class Calls(Operations):
         if node.args.vararg or node.args.kwarg:
             raise self.refuse(f"{function.__qualname__} takes *arguments or **keywords")
         try:
-            bound = inspect.signature(function).bind(*arguments, **keywords)
+            bound = sources.signature(function).bind(*arguments, **keywords)
         except TypeError as error:
             raise self.refuse(f"{function.__qualname__}: {error}") from None
         given = dict(bound.arguments)
@@ -133,7 +133,8 @@ class Calls(Operations):
             inner = sources.innermost(function)
         except TypeError:
             return False
-        return inner.__module__.partition(".")[0] not in sys.stdlib_module_names
+        name = inner.__module__
+        return name in sys.modules and name.partition(".")[0] not in sys.stdlib_module_names
 
     def apply(self, callee: Value, arguments: Sequence[Value], keywords: dict[str, Value]) -> Value:
         if isinstance(callee, Method):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import inspect
 import re
 import types
 from collections import _tuplegetter  # type: ignore[attr-defined]
@@ -29,6 +28,7 @@ from .values import (
     Undefined,
     Value,
     describe,
+    found_in,
     literal,
     negation,
     string,
@@ -112,7 +112,7 @@ class Expressions(Calls):
                 return Method(literal(found.__self__), found.__func__)
             return literal(found)
         if isinstance(value, Tuple) and name in getattr(value.cls, "_fields", ()):
-            getter = inspect.getattr_static(value.cls, name)
+            getter = found_in(value.cls, name)
             if type(getter) is _tuplegetter:
                 where = getter.__reduce__()[1][0]
                 if where < len(value.items):
@@ -121,15 +121,12 @@ class Expressions(Calls):
         if (
             isinstance(value, Instance)
             and name in value.attributes
-            and isinstance(
-                inspect.getattr_static(value.cls, name, None),
-                types.MemberDescriptorType | types.NoneType,
-            )
+            and isinstance(found_in(value.cls, name), types.MemberDescriptorType | types.NoneType)
         ):
             return value.attributes[self._attribute_name(name)]
         if isinstance(value, Int | Tuple | Instance | Str | Match):
             cls = _class_of(value)
-            found = inspect.getattr_static(cls, name, None)
+            found = found_in(cls, name)
             if type(found) is property:
                 return self.call(found, [value], {})
             if type(found) is classmethod:

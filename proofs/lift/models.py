@@ -13,6 +13,7 @@ import re
 import sys
 import types
 import unicodedata
+from abc import ABCMeta
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,7 @@ from .values import (
     compare,
     computes_as,
     either,
+    found_in,
     integer,
     larger,
     negation,
@@ -542,8 +544,8 @@ def is_instance(lifter: Operations, value: Value, classes: Value) -> Value:
     if not all(isinstance(c, Const) for c in named):
         raise lifter.refuse("isinstance with classes that are not known")
     wanted = tuple(c.object for c in named if isinstance(c, Const))
-    if not all(isinstance(c, type) for c in wanted):
-        raise lifter.refuse("isinstance with what is no class")
+    if not all(isinstance(c, type) and _is_plainly_asked(type(c)) for c in wanted):
+        raise lifter.refuse("isinstance with what is no class, or says itself what is of it")
     match value:
         case Int(cls=cls) | Tuple(cls=cls) | Opaque(cls=cls):
             return Bool(z3.BoolVal(issubclass(cls, wanted)))
@@ -556,6 +558,15 @@ def is_instance(lifter: Operations, value: Value, classes: Value) -> Value:
         case Const(of):
             return Bool(z3.BoolVal(isinstance(of, wanted)))
     raise lifter.refuse("isinstance of this value")
+
+
+def _is_plainly_asked(meta: type) -> bool:
+    """Whether classes of this class say that those are of them that are of their subclasses."""
+    names = ("__instancecheck__", "__subclasscheck__")
+    return any(
+        all(found_in(meta, name) is vars(known)[name] for name in names)
+        for known in (type, ABCMeta)
+    )
 
 
 def smallest(lifter: Operations, left: Value, right: Value) -> Value:

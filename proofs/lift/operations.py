@@ -122,7 +122,7 @@ class Operations(Paths):
             case (Tuple(a), Tuple(b)):
                 if len(a) != len(b):
                     return FALSE
-                return both(*(self.equal(x, y) for x, y in zip(a, b, strict=True)))
+                return both(*(self.alike(x, y) for x, y in zip(a, b, strict=True)))
             case (Opaque(a), Opaque(b)) if a.sort() == b.sort():
                 return a == b
             case (Opaque(a, empty), Tuple(())) | (Tuple(()), Opaque(a, empty)):
@@ -142,6 +142,14 @@ class Operations(Paths):
             return FALSE
         raise self.refuse(f"{describe(left)} == {describe(right)}")
 
+    def alike(self, left: Value, right: Value) -> z3.BoolRef:
+        """Whether two items are one object or equal: a container asks no object whether it is."""
+
+        def asked(a: Value, b: Value) -> Value:
+            return Bool(TRUE if isinstance(a, Const) and a == b else self.equal(a, b))
+
+        return self.truth(self.over(left, lambda a: self.over(right, lambda b: asked(a, b))))
+
     def same_text(self, left: Str, right: Str) -> z3.BoolRef:
         if left.kind is not right.kind:
             return FALSE
@@ -158,9 +166,9 @@ class Operations(Paths):
 
     def contained(self, member: Value, container: Value) -> z3.BoolRef:
         if isinstance(container, Tuple):
-            return either(*(self.equal(member, item) for item in container.items))
+            return either(*(self.alike(member, item) for item in container.items))
         if isinstance(container, Const) and isinstance(container.object, frozenset | set):
-            return either(*(self.equal(member, literal(item)) for item in container.object))
+            return either(*(self.alike(member, literal(item)) for item in container.object))
         if isinstance(container, Str) and isinstance(member, Str) and member.kind is container.kind:
             length = container.length.constant
             size = self.fixed(member.length)

@@ -6,20 +6,19 @@ anew: a constructor or a ``_replace`` of another code is not the one that is mod
 
 from __future__ import annotations
 
-import inspect
 from collections import namedtuple
 from collections.abc import Sequence
 from functools import lru_cache
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from .. import sources
 from .values import Tuple, Value, computes_as, literal
 
 if TYPE_CHECKING:
     from .operations import Operations
 
 
-@lru_cache(maxsize=256)
 def is_record(cls: type) -> bool:
     """Whether a class is a named tuple that is made and changed as all of them are."""
     fields = cls.__dict__.get("_fields")
@@ -27,17 +26,26 @@ def is_record(cls: type) -> bool:
         return False
     if not computes_as(cls, tuple) or "__init__" in vars(cls):
         return False
-    anew = namedtuple(cls.__name__, fields)  # type: ignore[misc]
-    return all(
+    anew = _anew(fields)
+    return anew is not None and all(
         _same(vars(cls).get(name), vars(anew)[name]) for name in ("__new__", "_make", "_replace")
     )
+
+
+@lru_cache(maxsize=256)
+def _anew(fields: tuple[str, ...]) -> type | None:
+    """A named tuple of these fields; None if there can be none."""
+    try:
+        return namedtuple("anew", fields)
+    except (TypeError, ValueError):
+        return None
 
 
 def _same(one: Any, other: Any) -> bool:
     """Whether two functions of a class do the same, up to what the class is."""
     if type(one) in (classmethod, staticmethod) and type(one) is type(other):
         return _same(one.__func__, other.__func__)
-    if type(one) is not FunctionType or hasattr(one, "__wrapped__"):
+    if not (type(one) is type(other) is FunctionType):
         return False
     makes = one.__globals__.get("_tuple_new") is other.__globals__.get("_tuple_new")
     return makes and one.__code__ == other.__code__ and _closed(one) == _closed(other)
@@ -51,7 +59,7 @@ def make(
     lifter: Operations, cls: type, arguments: Sequence[Value], keywords: dict[str, Value]
 ) -> Value:
     """A named tuple of these fields, those that are not given as they are by default."""
-    signature = inspect.signature(cls.__new__)
+    signature = sources.signature(cls.__new__)  # type: ignore[arg-type]
     try:
         bound = signature.bind(cls, *arguments, **keywords)
     except TypeError as error:

@@ -236,6 +236,8 @@ def _linear(name: str) -> Symbol:
 def _record(name: str, cls: Any) -> Symbol:
     """A named tuple of integers of any size, truths and others of its kind."""
     kinds = inspect.get_annotations(cls, eval_str=True)
+    if tuple(kinds) != cls._fields:
+        raise KeyError(cls)
     parts = [
         (_linear if kind is int else partial(symbol, annotation=kind))(f"{name}.{field}")
         for field, kind in kinds.items()

@@ -232,15 +232,26 @@ def computes_as(cls: type, base: type) -> bool:
     )
 
 
+def found_in(cls: type, name: str) -> Any:
+    """What a class has for its instances under a name, as it stands there; None if nothing."""
+    return next((vars(each)[name] for each in cls.__mro__ if name in vars(each)), None)
+
+
+def _is_as_its_class(value: object) -> bool:
+    """Whether an object has nothing of its own in the place of what its class has."""
+    own: dict[str, Any] = getattr(value, "__dict__", {})
+    return all(found_in(type(value), name) is None for name in own)
+
+
 def literal(value: Any) -> Value:
     """The value that a Python object is."""
     if isinstance(value, bool):
         return Bool(z3.BoolVal(value))
-    if isinstance(value, int) and computes_as(type(value), int):
+    if isinstance(value, int) and computes_as(type(value), int) and _is_as_its_class(value):
         return number(int(value), type(value))
     if type(value) in (str, bytes):
         return string(value)
-    if isinstance(value, tuple) and computes_as(type(value), tuple):
+    if isinstance(value, tuple) and computes_as(type(value), tuple) and _is_as_its_class(value):
         return Tuple(tuple(map(literal, value)), type(value))
     return Const(value)
 
