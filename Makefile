@@ -7,7 +7,8 @@ READY := .venv/.ready
 .PHONY: verify test lint bench wheel lock clean
 
 verify: $(READY)
-	$(BIN)/verified prove --json build/report.json --junit build/report.xml
+	$(BIN)/verified prove --json build/report.json --junit build/report.xml \
+		--certificates build/certificates
 
 test: $(READY)
 	VERIFIED_CONTRACTS=1 $(BIN)/python -m pytest --junit-xml=build/tests.xml

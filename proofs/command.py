@@ -25,8 +25,10 @@ import verified
 
 from . import report, runner
 from .claim import ENGINES, Claim, claim_of, every_claim
+from .diagram import document
 from .engines import Options
 from .grammar import SPEC
+from .machine import MACHINES
 from .prover import Result, subject_name
 from .requirements import discharged_by, requirements
 
@@ -89,6 +91,11 @@ def command() -> None:
     show_default=True,
     help="Where tests for refuted claims are written.",
 )
+@click.option(
+    "--certificates",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the certificates of proofs by induction are written, in SMT-LIB 2.",
+)
 def prove(
     expression: str | None,
     engine: str | None,
@@ -99,6 +106,7 @@ def prove(
     json_file: Path | None,
     junit_file: Path | None,
     folder: Path,
+    certificates: Path | None,
 ) -> None:
     """Prove the claims and say how strong the evidence is."""
     claims = selected(expression, engine)
@@ -135,6 +143,8 @@ def prove(
             report.write_atomically(json_file, text.encode() + b"\n")
         if junit_file is not None:
             report.write_atomically(junit_file, report.as_junit(results, complete))
+        if certificates is not None:
+            report.write_certificates(results, certificates)
     except OSError as error:
         raise click.UsageError(f"the report cannot be written: {error}") from None
     others = len(every_claim()) - len(claims)
@@ -226,6 +236,13 @@ def explain(name: str) -> None:
     click.echo(f"  requires    {report.verdict_name(claim.required)}")
     click.echo(f"  stands at   {file}:{line}")
     click.echo(f"  repeat      verified prove -k \"'{claim.id}'\"")
+
+
+@command.command()
+def diagram() -> None:
+    """Draw the machines as their transitions are, in Mermaid; kept in spec/machines.md."""
+    every_claim()
+    click.echo(document(MACHINES.values()), nl=False)
 
 
 def _explain_requirement(id: str) -> None:

@@ -11,6 +11,7 @@ input is made by the constructors of the code that is under proof, which may be 
 from __future__ import annotations
 
 import inspect
+import time
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -202,6 +203,23 @@ UINT64S = st.integers(0, (1 << 64) - 1) | st.builds(
 AttributeValue = NewType("AttributeValue", object)
 """The value of an attribute, of a type that attributes can have or of another."""
 
+Moment = NewType("Moment", int)
+"""Milliseconds since 1970-01-01, until the year 2100."""
+
+MOMENTS = st.integers(0, 4_102_444_800_000) | st.integers(1_700_000_000_000, 1_700_000_100_000)
+
+RetryAfter = NewType("RetryAfter", str)
+"""Texts that are the value of a Retry-After header, or nearly."""
+
+_DATE_FORMATS = "%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"
+
+DATES = st.builds(
+    lambda form, moment: time.strftime(form, time.gmtime(moment // 1000)),
+    st.sampled_from(_DATE_FORMATS),
+    MOMENTS,
+)
+RETRY_AFTERS = DATES | st.integers(0, 10**14).map(str)
+
 Share = NewType("Share", int)
 """A number of hundredths, from 0 to 100."""
 
@@ -218,6 +236,8 @@ DOMAINS: dict[Any, Domain] = {
     Block: Domain(st.integers(0, 271), tuple(range(272))),
     Count: Domain(st.integers(0, 200), tuple(range(201))),
     Place: Domain(st.sampled_from(PLACES), PLACES),
+    RetryAfter: Domain(RETRY_AFTERS | near_misses(RETRY_AFTERS) | TEXTS),
+    Moment: Domain(MOMENTS),
     Share: Domain(st.integers(0, 100), tuple(range(101))),
     Uint64: Domain(UINT64S),
     Int64: Domain(UINT64S.map(lambda number: number - (1 << 63)) | st.integers(-300, 300)),

@@ -46,7 +46,8 @@ class Machine:
 
     ``start(limits, now)`` is its first state, ``step`` all that happens to it. ``limits`` are
     drawn small, so that short runs reach them. Events whose field ``now`` is a time come in
-    the order of it. ``transitions`` are the functions that ``step`` chooses from.
+    the order of it. ``transitions`` are the functions that ``step`` chooses from;
+    ``phases`` are the names of the values of the field ``phase`` of a state.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Machine:
     limits_type: type
     state_type: type
     limits: st.SearchStrategy[Any]
+    phases: tuple[str, ...]
 
     def steps(self, run: Run) -> Iterator[Step]:
         """The steps that the shipped code makes in a run."""
@@ -152,6 +154,10 @@ class MachineClaim(Claim):
         return code.co_filename, code.co_firstlineno
 
 
+MACHINES: dict[str, Machine] = {}
+"""The machines of which there are claims, by name."""
+
+
 def always(
     machine: Machine,
     sentence: str,
@@ -163,6 +169,7 @@ def always(
 
     The subject is the whole machine, unless part of it is named.
     """
+    MACHINES.setdefault(machine.name, machine)
     DOMAINS.setdefault(machine, Domain(machine.runs()))
     DOMAINS.setdefault(machine.limits_type, Domain(machine.limits))
     DOMAINS.setdefault(machine.state_type, Domain(machine.runs().map(machine.last)))

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from typing import Any, cast
 
 import libcst as cst
@@ -84,7 +85,32 @@ def _parsed(text: str) -> tuple[cst.Module, Mapping[cst.CSTNode, Any]]:
 
 def _in_module(module: str, name: str, is_function: bool) -> Iterator[Mutant]:
     importlib.import_module(module)
-    source = sources.module(module)
+    return iter(_kept(sources.module(module), name, is_function))
+
+
+class _Kept:
+    """What an iterator gives, made once for all that iterate, and no sooner than one wants it."""
+
+    def __init__(self, made: Iterator[Mutant]) -> None:
+        self.made = made
+        self.found: list[Mutant] = []
+
+    def __iter__(self) -> Iterator[Mutant]:
+        for position in count():
+            if position == len(self.found):
+                following = next(self.made, None)
+                if following is None:
+                    return
+                self.found.append(following)
+            yield self.found[position]
+
+
+@lru_cache(maxsize=64)
+def _kept(source: sources.Module, name: str, is_function: bool) -> _Kept:
+    return _Kept(_made(source, name, is_function))
+
+
+def _made(source: sources.Module, name: str, is_function: bool) -> Iterator[Mutant]:
     tree, positions = _parsed(source.text)
     for root in _places(tree, name.split("."), is_function):
         for node in _nodes(root):

@@ -194,9 +194,9 @@ def _bite(
     most; the engine of the verdict is asked about the others. It is asked about a fault
     before the next mutant is tried, since a fault is planted to be found.
     """
-    # More inputs than before: what few reach is not what none can.
-    more = options.examples * SEARCHING
-    quick = replace(options, timeout=min(options.timeout, 5.0), examples=more)
+    # Fuzzing gets more inputs than before: what few reach is not what none can.
+    examples = options.examples * (SEARCHING if engine == fuzz.NAME else 1)
+    quick = replace(options, timeout=min(options.timeout, 5.0), examples=examples)
 
     def refuted(mutant: Mutant) -> bool:
         with applied(mutant):

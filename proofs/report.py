@@ -134,7 +134,7 @@ def as_json(results: Sequence[Result], complete: bool, selection: dict[str, Any]
             "implementation": platform.python_implementation(),
             "version": platform.python_version(),
         },
-        "solvers": {"z3": z3.get_version_string()},
+        "solvers": {"z3": z3.get_version_string(), "cvc5": version("cvc5")},
         "libraries": {tool: version(tool) for tool in tools},
         "source_digest": {"algorithm": "sha256", "value": source_digest()},
         "complete": complete,
@@ -172,6 +172,9 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "count": finding.count,
         "bound": finding.bound,
         "reason": finding.reason,
+        "certificate": {
+            name: hashlib.sha256(text.encode()).hexdigest() for name, text in finding.certificate
+        },
     }
 
 
@@ -234,6 +237,20 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def write_certificates(results: Iterable[Result], folder: Path) -> None:
+    """Write what solvers can check again, a folder for each claim.
+
+    Each file but ``invariant.smt2`` is an obligation; ``unsat`` is what it is to be found. Their
+    digests are in the report.
+
+    :raises OSError: if one cannot be written.
+    """
+    for result in results:
+        for finding in result.findings:
+            for name, text in finding.certificate:
+                write_atomically(folder / result.id / name, text.encode())
 
 
 def to_json(content: Any) -> str:

@@ -217,10 +217,12 @@ def header(members: Iterable[tuple[str, str, str]]) -> str:
     What is sent of a member is all of it ("Limits").
     """
     sent = []
+    is_key = _KEY.fullmatch
     for name, value, metadata in members:
-        if _KEY.fullmatch(name) is None:
+        if is_key(name) is None:
             continue
-        member = f"{name}={encode(value)}"
+        # What encode does with most values, without the call.
+        member = f"{name}={value.translate(_ENCODED) if value.isascii() else encode(value)}"
         if metadata:
             if _METADATA.fullmatch(metadata) is None:
                 continue

@@ -32,7 +32,14 @@ LIMITS = st.builds(
 )
 
 ATTEMPT = Machine(
-    "attempt", attempt.start, attempt.step, attempt.TRANSITIONS, Limits, State, LIMITS
+    "attempt",
+    attempt.start,
+    attempt.step,
+    attempt.TRANSITIONS,
+    Limits,
+    State,
+    LIMITS,
+    ("Sending", "Waiting", "Done"),
 )
 
 

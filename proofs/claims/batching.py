@@ -31,7 +31,14 @@ LIMITS = st.builds(
 )
 
 BATCHING = Machine(
-    "batching", batching.start, batching.step, batching.TRANSITIONS, Limits, State, LIMITS
+    "batching",
+    batching.start,
+    batching.step,
+    batching.TRANSITIONS,
+    Limits,
+    State,
+    LIMITS,
+    ("Running", "Closing", "Closed"),
 )
 
 

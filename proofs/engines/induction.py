@@ -15,6 +15,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
+from types import CodeType
 from typing import Any
 
 import cvc5
@@ -26,11 +29,15 @@ from ..lift import symbols
 from ..lift.lifter import Lifter
 from ..lift.paths import Refused
 from ..lift.values import TRUE, Bool, Int, Linear, Tuple, Value, both, negation, of_known
-from ..machine import Machine, MachineClaim, Run
+from ..machine import Machine, MachineClaim, Run, Step
 from ..verdict import Finding, Verdict
 from . import Options
+from .fuzz import sample
 
 NAME = "induction"
+
+COMPARED = 10
+"""The number of runs on which the lifted machine is held against CPython."""
 
 LONGEST = 12
 """The length of the longest run that is unrolled in search of a counterexample."""
@@ -92,6 +99,16 @@ def leaves(value: Value) -> list[z3.ExprRef]:
 
 def relation(machine: Machine) -> Relation:
     """Lift a machine; raises ``Refused`` if its code is not in the subset."""
+    functions = sources.with_callees([machine.start, machine.step])
+    codes = tuple(function.__code__ for function in functions)
+    return _relation(machine, codes, tuple(sources.replacements().values()))
+
+
+@lru_cache(maxsize=4)
+def _relation(
+    machine: Machine, codes: tuple[CodeType, ...], instead: tuple[sources.Module, ...]
+) -> Relation:
+    """The relation of a machine that runs this code, with these texts instead of those on disk."""
     limits = symbols.symbol("limits", machine.limits_type)
     before = symbols.symbol("state", machine.state_type)
     now = z3.Int("now")
@@ -180,7 +197,7 @@ def _searched(
     broken: Sequence[tuple[str, z3.BoolRef]],
     options: Options,
 ) -> Finding:
-    answer, invariant = _invariant(lifted, broken, options.timeout)
+    answer, found = invariant(lifted, broken, options.timeout)
     if answer == z3.sat:
         found = shortest_run(claim, lifted, broken, options.timeout)
         if found is None:
@@ -191,9 +208,9 @@ def _searched(
             reason = "the run that breaks the relation does not break the shipped code"
             return Finding(NAME, Verdict.ERROR, inputs=inputs, reason=reason)
         return Finding(NAME, Verdict.REFUTED, inputs=inputs)
-    if answer != z3.unsat or invariant is None:
+    if answer != z3.unsat or found is None:
         return Finding(NAME, Verdict.UNKNOWN, reason="Spacer came to no end")
-    obligations = list(_obligations(lifted, broken, invariant))
+    obligations = list(_obligations(lifted, broken, found))
     for obligation in obligations:
         for solver, check in (("Z3", _by_z3), ("cvc5", _by_cvc5)):
             said = check(obligation.text, options.timeout)
@@ -203,11 +220,59 @@ def _searched(
             if said != "unsat":
                 reason = f"{solver} says {said} of {obligation.name}"
                 return Finding(NAME, Verdict.UNKNOWN, reason=reason)
-    certificate = tuple((f"{o.name}.smt2", o.text) for o in obligations)
+    files = [_definition(lifted, found), *obligations]
+    compared, different = disagreement(claim, lifted, options)
+    if different is not None:
+        reason = "the lifted machine and CPython disagree"
+        return Finding(NAME, Verdict.ERROR, inputs={"run": different}, reason=reason)
+    if compared == 0:
+        return Finding(NAME, Verdict.ERROR, reason="no step was compared with CPython")
+    certificate = tuple((f"{file.name}.smt2", file.text) for file in files)
     return Finding(NAME, Verdict.PROVED, count=len(obligations), certificate=certificate)
 
 
-def _invariant(
+def disagreement(claim: MachineClaim, lifted: Relation, options: Options) -> tuple[int, Run | None]:
+    """Evaluate the lifted machine on the steps of runs from its domain, and the real one.
+
+    Returns how many steps were compared, and a run on which they differ, cut there.
+    """
+    compared = 0
+    for inputs in islice(sample(claim, options), COMPARED):
+        run = inputs["run"]
+        for number, step in enumerate(claim.machine.steps(run)):
+            compared += 1
+            if not _agrees(lifted, run, step):
+                return compared, run._replace(events=run.events[:number])
+    return compared, None
+
+
+def _agrees(lifted: Relation, run: Run, step: Step) -> bool:
+    """Whether the terms have the values that CPython gave to a step."""
+    pairs = lifted.limits.bind(run.limits)
+    if step.event is None:
+        terms, values = leaves(lifted.first), _flat(step.after)
+        more: symbols.Substitution | None = [(lifted.now, z3.IntVal(run.start))]
+    else:
+        transition = next(t for t in lifted.transitions if t.event is type(step.event))
+        terms = [*leaves(transition.after), *leaves(transition.effects)]
+        values = [*_flat(step.after), *_flat(step.effects)]
+        before, event = lifted.before.bind(step.before), transition.symbol.bind(step.event)
+        more = None if before is None or event is None else before + event
+    if pairs is None or more is None:
+        return False
+    found = [z3.simplify(z3.substitute(term, *pairs, *more)) for term in terms]
+    expected = [z3.BoolVal(v) if isinstance(v, bool) else z3.IntVal(v) for v in values]
+    return all(a.eq(b) for a, b in zip(found, expected, strict=True))
+
+
+def _flat(value: Any) -> list[Any]:
+    """The numbers and truths that a record has, in order."""
+    if isinstance(value, tuple):
+        return [leaf for item in value for leaf in _flat(item)]
+    return [value]
+
+
+def invariant(
     lifted: Relation, broken: Sequence[tuple[str, z3.BoolRef]], timeout: float
 ) -> tuple[z3.CheckSatResult, z3.BoolRef | None]:
     """Spacer's answer whether the claim can be broken, and an invariant if it cannot."""
@@ -274,6 +339,13 @@ def _obligations(
         )
     for name, condition in broken:
         yield _obligation(f"claim-{name}", lifted.valid, invariant, condition)
+
+
+def _definition(lifted: Relation, invariant: z3.BoolRef) -> Obligation:
+    """The invariant by itself, to be read: no obligation."""
+    declared = [f"(declare-const {v.sexpr()} {v.sort().sexpr()})" for v in lifted.variables]
+    defined = f"(define-fun invariant () Bool\n  {invariant.sexpr()})"
+    return Obligation("invariant", "\n".join(["(set-logic ALL)", *declared, defined, ""]))
 
 
 def _obligation(name: str, *conditions: z3.BoolRef) -> Obligation:

@@ -1,7 +1,16 @@
-"""Which answers of a receiver are retried, and when (OTLP, "Failures" and "Throttling")."""
+"""Which answers of a receiver are retried, and when (OTLP, "Failures" and "Throttling").
+
+Retry-After is a number of seconds or a date in one of the three formats of HTTP (RFC 9110,
+sections 10.2.3 and 5.6.7):
+
+    delay-seconds   = 1*DIGIT
+    imf-fixdate     = day-name "," SP day SP month SP year SP time-of-day SP "GMT"
+    rfc850-date     = day-name-l "," SP day "-" month "-" 2DIGIT SP time-of-day SP "GMT"
+    asctime-date    = day-name SP month SP ( 2DIGIT / ( SP DIGIT ) ) SP time-of-day SP year
+"""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from verified.contracts import ensure
@@ -21,15 +30,21 @@ RESOURCE_EXHAUSTED: Final = 8
 LONGEST_DELAY: Final = 1 << 40
 """The longest delay that is told apart, in milliseconds: some 34 years."""
 
-_SECONDS: Final = re.compile("[0-9]+")
-_DAY: Final = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS: Final = (
     *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
     *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
 )
-_MONTH: Final = f"({'|'.join(_MONTHS)})"
-_TIME: Final = "([0-9]{2}):([0-9]{2}):([0-9]{2})"
-_FIXDATE: Final = re.compile(f"{_DAY}, ([0-9]{{2}}) {_MONTH} ([0-9]{{4}}) {_TIME} GMT")
+_MONTH: Final = f"(?P<month>{'|'.join(_MONTHS)})"
+_DAY: Final = "(?P<day>[0-9]{2})"
+_TIME: Final = "(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
+_NAME: Final = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+_LONG_NAME: Final = "(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
+
+_SECONDS: Final = re.compile("[0-9]+")
+_FIXDATE: Final = re.compile(f"{_NAME}, {_DAY} {_MONTH} (?P<year>[0-9]{{4}}) {_TIME} GMT")
+_RFC850: Final = re.compile(f"{_LONG_NAME}, {_DAY}-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT")
+_ASCTIME: Final = re.compile(f"{_NAME} {_MONTH} (?P<day>[ 0-9][0-9]) {_TIME} (?P<year>[0-9]{{4}})")
 
 
 @ensure(lambda status, result: result == (status in (429, 502, 503, 504)))
@@ -52,22 +67,42 @@ def grpc_is_retryable(code: int, says_when: bool) -> bool:
 def delay(retry_after: str, now: int) -> int:
     """Return the milliseconds to wait that a Retry-After header asks for; -1 if it does not.
 
-    The header is a number of seconds or an HTTP-date in the preferred format
-    (RFC 9110, sections 10.2.3 and 5.6.7); ``now`` is the time in milliseconds since
-    1970-01-01, in UTC. A date that is over asks for no delay.
+    White space around the header is not part of it. ``now`` is the time in milliseconds
+    since 1970-01-01, in UTC. A date that is over asks for no delay.
     """
     text = retry_after.strip(" \t")
     if _SECONDS.fullmatch(text) is not None:
         digits = text.lstrip("0") or "0"
         return LONGEST_DELAY if len(digits) > 12 else min(int(digits) * 1000, LONGEST_DELAY)
-    match = _FIXDATE.fullmatch(text)
+    moment = _date(text, now)
+    return -1 if moment is None else min(max(moment - now, 0), LONGEST_DELAY)
+
+
+def _date(text: str, now: int) -> int | None:
+    """The time that an HTTP-date names, in milliseconds since 1970-01-01."""
+    match = _FIXDATE.fullmatch(text) or _RFC850.fullmatch(text) or _ASCTIME.fullmatch(text)
     if match is None:
-        return -1
-    day, month, year, hour, minute, second = match.groups()
-    # A second 60 is a leap second, which datetime does not know.
-    numbers = int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute)
+        return None
     try:
-        date = datetime(*numbers, min(int(second), 59), tzinfo=UTC)
-    except ValueError:
-        return -1
-    return min(max(int(date.timestamp()) * 1000 - now, 0), LONGEST_DELAY)
+        # A second 60 is a leap second, which datetime does not know.
+        date = datetime(
+            int(match["year"]),
+            _MONTHS.index(match["month"]) + 1,
+            int(match["day"]),
+            int(match["hour"]),
+            int(match["minute"]),
+            min(int(match["second"]), 59),
+            tzinfo=UTC,
+        )
+        if match.re is _RFC850:
+            date = _nearest(date, _EPOCH + timedelta(milliseconds=now))
+    except (ValueError, OverflowError):
+        return None
+    return (date - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _nearest(date: datetime, now: datetime) -> datetime:
+    """The date of a year of two digits: the latest that is not 50 years or more ahead."""
+    century = (now.year + 50) // 100 * 100
+    found = date.replace(year=century + date.year % 100)
+    return found if found.year <= now.year + 50 else found.replace(year=found.year - 100)

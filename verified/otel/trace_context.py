@@ -123,11 +123,13 @@ class VerifiedTraceContextPropagator(TextMapPropagator):
         The context is returned as it is if there is no such parent; none is the root
         context. Never raises.
         """
-        # A mapping that holds one text is read here as the default getter would read it.
-        plain = getter is default_getter
+        parent = None
         try:
-            value = carrier.get(_TRACEPARENT) if plain else None
-            parent = fields(value) if type(value) is str else None
+            if getter is default_getter:
+                # A mapping that holds one text is read as the default getter would read it.
+                value = carrier.get(_TRACEPARENT)
+                if type(value) is str:
+                    parent = fields(value)
             if parent is None:
                 parent = propagation.parent(values(carrier, _TRACEPARENT, getter))
         except Exception:
@@ -136,7 +138,7 @@ class VerifiedTraceContextPropagator(TextMapPropagator):
             return Context() if context is None else context
         state = _DEFAULT
         try:
-            value = carrier.get(_TRACESTATE) if plain else ...
+            value = carrier.get(_TRACESTATE) if getter is default_getter else ...
             if value is not None:
                 if type(value) is str:
                     header = tracestate.header(value)
