@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from .lift.values import Value
 
 
-SHELL = {"verified.propagation"}
-"""Modules that carry what others decide into carriers, which are anybody's objects."""
+SHELL = {"verified.propagation", "verified.exporter.processor"}
+"""Modules that carry what others decide to objects that are anybody's: carriers, exporters."""
 
 UNLIFTED = {
     "verified.tracestate",

@@ -14,11 +14,13 @@ from verified.exporter.batching import (
     Limits,
     Looked,
     Offered,
+    Queue,
     Returned,
     ShutdownAsked,
     State,
 )
 
+from ..claim import claim
 from ..machine import Machine, always
 
 LIMITS = st.builds(
@@ -95,19 +97,19 @@ def every_offer_is_counted_once(before: State, event: Event, after: State) -> bo
     if isinstance(event, Forked):
         return (new.accepted, new.full, new.late) == (0, 0, 0)
     counted = (new.accepted - old.accepted) + (new.full - old.full) + (new.late - old.late)
-    return counted == isinstance(event, Offered)
+    return counted == (max(event.spans, 0) if isinstance(event, Offered) else 0)
 
 
 @always(
     BATCHING,
-    "A span is accepted if and only if the processor is running and there is room",
+    "Spans are accepted if and only if the processor is running, and as far as there is room",
     discharges=("BP-03", "BP-06"),
 )
 def accepted_while_there_is_room(limits: Limits, before: State, event: Event, after: State) -> bool:
-    room = before.phase == RUNNING and before.queue.queued < limits.max_queue_size
     if not isinstance(event, Offered):
         return after.queue.accepted == before.queue.accepted or isinstance(event, Forked)
-    return after.queue.accepted - before.queue.accepted == room
+    room = limits.max_queue_size - before.queue.queued if before.phase == RUNNING else 0
+    return after.queue.accepted - before.queue.accepted == min(max(event.spans, 0), room)
 
 
 @always(
@@ -129,9 +131,11 @@ def one_export_at_a_time(before: State, after: State, effects: Effects) -> bool:
 def effects_are_what_leaves_the_queue(
     before: State, event: Event, after: State, effects: Effects
 ) -> bool:
-    left = before.queue.queued - after.queue.queued + isinstance(event, Offered)
-    refused = isinstance(event, Offered) and after.queue.accepted == before.queue.accepted
-    return left - refused == effects.discard + effects.export
+    if isinstance(event, Forked):
+        return effects == Effects(discard=before.queue.queued)
+    accepted = after.queue.accepted - before.queue.accepted
+    left = before.queue.queued + accepted - after.queue.queued
+    return left == effects.discard + effects.export
 
 
 @always(
@@ -293,3 +297,44 @@ def a_child_starts_anew(limits: Limits, before: State, event: Event, after: Stat
         return after == fresh
     closed = fresh._replace(queue=fresh.queue._replace(is_open=False), phase=CLOSED, due=0)
     return after == closed
+
+
+@always(
+    BATCHING,
+    "What is not due at a look does not become due before its time without a wake: a worker that "
+    "looks when it is woken, and at the time that it found, misses nothing",
+    discharges=("BP-02", "BP-08"),
+)
+def no_wake_is_missed(
+    limits: Limits, before: State, event: Event, after: State, effects: Effects
+) -> bool:
+    if isinstance(event, (Looked, Forked)) or effects.wake:
+        return True
+    look = Looked(before.due - 1)
+    idle = batching.step(limits, before, look)[1] == batching.NOTHING
+    return batching.step(limits, after, look)[1] == batching.NOTHING if idle else True
+
+
+@claim(
+    "Spans that are offered at once are counted as if they had been offered one after another",
+    discharges="BP-03",
+    engines=("smt", "fuzz"),
+    subject=batching.offer,
+)
+def offers_add_up(limits: Limits, queue: Queue, first: int, second: int) -> bool:
+    first, second = max(first, 0), max(second, 0)
+    one_by_one = batching.offer(limits, batching.offer(limits, queue, first), second)
+    return one_by_one == batching.offer(limits, queue, first + second)
+
+
+@always(
+    BATCHING,
+    "As many spans as the machine says can be answered before it is asked are accepted, and "
+    "nothing is to be done",
+    subject=batching.quiet,
+)
+def quiet_offers_need_no_step(limits: Limits, after: State) -> bool:
+    spans = batching.quiet(limits, after.queue)
+    offered, effects = batching.step(limits, after, Offered(spans))
+    accepted = offered.queue.accepted - after.queue.accepted
+    return 0 <= spans == accepted and effects == batching.NOTHING

@@ -192,7 +192,7 @@ def _abandoned(limits: Limits, state: State, event: Abandoned) -> tuple[State, E
     return _done(state._replace(lost=state.lost + (state.phase == SENDING)), FAILURE)
 
 
-TRANSITIONS: Final[Mapping[type, Callable[[Limits, State, Any], tuple[State, Effects]]]] = {
+TRANSITIONS: Mapping[type, Callable[[Limits, State, Any], tuple[State, Effects]]] = {
     Accepted: _accepted,
     Refused: _refused,
     Deferred: _deferred,

@@ -53,7 +53,7 @@ UNKNOWN: Final = 2
 
 
 class Queue(NamedTuple):
-    """What every span that ends touches, and nothing else.
+    """What spans that end change, and nothing else.
 
     ``queued`` spans wait; ``accepted`` were ever taken in; ``full`` found no room and
     ``late`` came after shutdown.
@@ -108,7 +108,9 @@ NOTHING: Final = Effects()
 
 
 class Offered(NamedTuple):
-    """A span ended and is offered to the queue."""
+    """Spans ended and are offered to the queue, one after another."""
+
+    spans: int = 1
 
 
 class Looked(NamedTuple):
@@ -152,22 +154,39 @@ def settled(state: State) -> int:
 @ensure(lambda queue, result: (result.accepted > queue.accepted) <= queue.is_open)
 @ensure(lambda limits, queue, result: result.queued <= max(queue.queued, limits.max_queue_size))
 @ensure(
-    lambda queue, result: (
-        result.accepted + result.full + result.late == queue.accepted + queue.full + queue.late + 1
+    lambda queue, spans, result: (
+        result.accepted + result.full + result.late
+        == queue.accepted + queue.full + queue.late + max(spans, 0)
         and result.accepted - result.queued == queue.accepted - queue.queued
     )
 )
-def offer(limits: Limits, queue: Queue) -> Queue:
-    """Return the queue after a span was offered; it is accepted if ``accepted`` grew.
+def offer(limits: Limits, queue: Queue, spans: int) -> Queue:
+    """Return the queue after spans were offered; the first of them are accepted, if any are."""
+    spans = max(spans, 0)
+    if not queue.is_open:
+        return queue._replace(late=queue.late + spans)
+    accepted = min(spans, max(limits.max_queue_size - queue.queued, 0))
+    return queue._replace(
+        queued=queue.queued + accepted,
+        accepted=queue.accepted + accepted,
+        full=queue.full + spans - accepted,
+    )
 
-    This is all that a span that ends waits for.
+
+@ensure(
+    lambda limits, queue, result: offer(limits, queue, result).accepted == queue.accepted + result
+)
+@require(lambda limits: limits.is_valid)
+def quiet(limits: Limits, queue: Queue) -> int:
+    """Return how many spans are accepted before one is refused or the worker is to be told.
+
+    Whoever offers them can be answered beforehand; this is why a span that ends need not
+    wait for a step of the machine.
     """
-    is_open, queued, accepted, full, late = queue
-    if not is_open:
-        return Queue(is_open, queued, accepted, full, late + 1)
-    if queued >= limits.max_queue_size:
-        return Queue(is_open, queued, accepted, full + 1, late)
-    return Queue(is_open, queued + 1, accepted + 1, full, late)
+    if not queue.is_open:
+        return 0
+    full = limits.max_export_batch_size
+    return max((full - 1 if queue.queued < full else limits.max_queue_size) - queue.queued, 0)
 
 
 @ensure(lambda limits, now, result: result == State(due=now + limits.schedule_delay))
@@ -177,9 +196,9 @@ def start(limits: Limits, now: int) -> State:
 
 
 def _offered(limits: Limits, state: State, event: Offered) -> tuple[State, Effects]:
-    """A span is accepted while there is room. The worker is told of a batch that is full."""
-    queue = offer(limits, state.queue)
-    full = state.queue.queued < queue.queued == limits.max_export_batch_size
+    """Spans are accepted while there is room. The worker is told of a batch that is full."""
+    queue = offer(limits, state.queue, event.spans)
+    full = state.queue.queued < limits.max_export_batch_size <= queue.queued
     return state._replace(queue=queue), Effects(wake=full)
 
 
@@ -261,7 +280,7 @@ def _counted(state: State) -> int:
     return over + state.queue.queued + state.in_flight
 
 
-TRANSITIONS: Final[Mapping[type, Callable[[Limits, State, Any], tuple[State, Effects]]]] = {
+TRANSITIONS: Mapping[type, Callable[[Limits, State, Any], tuple[State, Effects]]] = {
     Offered: _offered,
     Looked: _looked,
     Returned: _returned,

@@ -1,0 +1,211 @@
+"""The span processors for opentelemetry-sdk, in place of its own."""
+
+import logging
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from os import environ
+from typing import Any
+
+from opentelemetry.context import (
+    _SUPPRESS_INSTRUMENTATION_KEY,
+    Context,
+    attach,
+    detach,
+    set_value,
+)
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from verified.exporter.batching import FAILURE, SUCCESS, UNKNOWN, Limits, Returned, State
+from verified.exporter.processor import DEFAULTS, TIMEOUT, BatchProcessor, monotonic_millis
+
+_logger = logging.getLogger(__name__)
+
+_EXPORT_TIMEOUT = 30_000
+
+
+class VerifiedBatchSpanProcessor(SpanProcessor):
+    """The batching processor, in place of ``BatchSpanProcessor``; sampled spans only.
+
+    What is not given comes from the environment: OTEL_BSP_MAX_QUEUE_SIZE,
+    OTEL_BSP_SCHEDULE_DELAY, OTEL_BSP_MAX_EXPORT_BATCH_SIZE and OTEL_BSP_EXPORT_TIMEOUT, in
+    milliseconds where they are times. What is no number there, or out of range, is warned of
+    and not used; a batch is never larger than the queue.
+
+    An export is not cut off after ``export_timeout_millis``, as no thread can be; the exporter
+    has a timeout of its own.
+
+    :raises ValueError: if an argument is out of range, or a batch is to exceed the queue.
+    """
+
+    def __init__(
+        self,
+        span_exporter: SpanExporter,
+        max_queue_size: int | None = None,
+        schedule_delay_millis: float | None = None,
+        max_export_batch_size: int | None = None,
+        export_timeout_millis: float | None = None,
+        *,
+        meter_provider: object = None,
+    ) -> None:
+        if max_queue_size is None:
+            max_queue_size = _number("OTEL_BSP_MAX_QUEUE_SIZE", 1, DEFAULTS.max_queue_size)
+        if schedule_delay_millis is None:
+            schedule_delay_millis = _number("OTEL_BSP_SCHEDULE_DELAY", 0, DEFAULTS.schedule_delay)
+        elif schedule_delay_millis <= 0:
+            raise ValueError("schedule_delay_millis must be positive")
+        if max_export_batch_size is None:
+            size = _number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, DEFAULTS.max_export_batch_size)
+            max_export_batch_size = min(size, max_queue_size)
+        if export_timeout_millis is None:
+            export_timeout_millis = _number("OTEL_BSP_EXPORT_TIMEOUT", 0, _EXPORT_TIMEOUT)
+        self.span_exporter = span_exporter
+        self.export_timeout_millis = export_timeout_millis
+        self._processor = BatchProcessor[ReadableSpan](
+            _Exporter(span_exporter),
+            Limits(max_queue_size, max_export_batch_size, math.ceil(schedule_delay_millis)),
+        )
+        self._on_end = self._processor.on_end
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Do nothing."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Accept a span that is sampled, or count it as dropped; never blocks or raises."""
+        context = span.context
+        if context is not None and context.trace_flags & 1:
+            self._on_end(span)
+
+    def force_flush(self, timeout_millis: float | None = None) -> bool:
+        """Have all spans that ended exported and the exporter flush; whether it was in time."""
+        return self._processor.force_flush(TIMEOUT if timeout_millis is None else timeout_millis)
+
+    def shutdown(self, timeout_millis: float = TIMEOUT) -> None:
+        """Export what is left and shut down the exporter, within a time."""
+        if not self._processor.shutdown(timeout_millis):
+            _logger.warning("The span processor was not shut down in time: %s", self.state)
+
+    @property
+    def state(self) -> State:
+        """What became of all spans that ended, in numbers."""
+        return self._processor.state
+
+
+class VerifiedSimpleSpanProcessor(SpanProcessor):
+    """Hands each sampled span to the exporter when it ends, in place of ``SimpleSpanProcessor``.
+
+    There is one export at a time, and none after shutdown. A span that the exporter itself
+    ends while it exports is not exported.
+    """
+
+    def __init__(self, span_exporter: SpanExporter, *, meter_provider: object = None) -> None:
+        self.span_exporter = span_exporter
+        self._exporter = _Exporter(span_exporter)
+        self._lock = threading.RLock()
+        self._is_busy = False
+        self._is_open = True
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Do nothing."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Export a span that is sampled. Never raises, whatever the exporter raises."""
+        context = span.context
+        if context is None or not context.trace_flags & 1:
+            return
+        with self._lock:
+            if self._is_busy or not self._is_open:
+                return
+            self._is_busy = True
+            try:
+                self._exporter.export((span,))
+            except Exception:
+                _logger.exception("The exporter raised while it exported a span")
+            finally:
+                self._is_busy = False
+
+    def force_flush(self, timeout_millis: float = TIMEOUT) -> bool:
+        """Wait for the export that is under way, then have the exporter flush."""
+        until = monotonic_millis() + timeout_millis
+        if not self._lock.acquire(timeout=_seconds(timeout_millis)):
+            return False
+        try:
+            left = math.floor(until - monotonic_millis()) if math.isfinite(until) else TIMEOUT
+            if self._is_busy or not self._is_open:
+                return not self._is_busy
+            return left > 0 and self._exporter.force_flush(left) is not False
+        except Exception:
+            _logger.exception("The exporter raised while it flushed")
+            return False
+        finally:
+            self._lock.release()
+
+    def shutdown(self, timeout_millis: float = TIMEOUT) -> None:
+        """Shut down the exporter, once, after the export that is under way or the time."""
+        was_open, self._is_open = self._is_open, False
+        if not was_open:
+            return
+        waited = self._lock.acquire(timeout=_seconds(timeout_millis))
+        try:
+            self._exporter.shutdown()
+        except Exception:
+            _logger.exception("The exporter raised while it was shut down")
+        finally:
+            if waited:
+                self._lock.release()
+
+
+class _Exporter:
+    """An exporter of the SDK as the processor calls it; what it does itself is not traced."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+
+    def export(self, spans: Sequence[ReadableSpan], /) -> Returned:
+        with _untraced():
+            result: Any = self._exporter.export(spans)
+        if result is SpanExportResult.SUCCESS:
+            return Returned(SUCCESS)
+        return Returned(FAILURE if result is SpanExportResult.FAILURE else UNKNOWN)
+
+    def force_flush(self, timeout_millis: int, /) -> object:
+        with _untraced():
+            return self._exporter.force_flush(timeout_millis)
+
+    def shutdown(self) -> None:
+        with _untraced():
+            self._exporter.shutdown()
+
+
+@contextmanager
+def _untraced() -> Iterator[None]:
+    token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
+    try:
+        yield
+    finally:
+        detach(token)
+
+
+def _seconds(millis: float) -> float:
+    """A time as locks take it; one that is not a number is none."""
+    return min(max(0, millis) / 1000, threading.TIMEOUT_MAX)
+
+
+def _number(name: str, least: int, default: int) -> int:
+    """Return the integer that the environment gives, or the default, with a warning if it is bad.
+
+    A variable that is empty is one that is not set.
+    """
+    text = environ.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        number = int(text) if text.isascii() else -1
+    except ValueError:
+        number = -1
+    if number < least:
+        _logger.warning("%s is not an integer of at least %d; %d is used", name, least, default)
+        return default
+    return number
