@@ -54,7 +54,7 @@ class Public:
 
     def __init__(self, name: str) -> None:
         self.claim = MEMBERS[name]
-        self.symbols = {n: symbols.symbol(n, a) for n, a in self.claim.parameters.items()}
+        self.symbols = symbols.inputs(self.claim.parameters)
         self.lifter = Lifter(v.both(*(s.known for s in self.symbols.values())))
         defaults = {n: v.literal(d) for n, d in self.claim._with_defaults({}).items()}
         inputs = {n: s.value for n, s in self.symbols.items()}
