@@ -65,9 +65,10 @@ def delay(retry_after: str, now: int) -> int:
         return -1
     day, month, year, hour, minute, second = match.groups()
     # A second 60 is a leap second, which datetime does not know.
+    seconds = 59 if second == "60" else int(second)
     numbers = int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute)
     try:
-        date = datetime(*numbers, min(int(second), 59), tzinfo=UTC)
+        date = datetime(*numbers, seconds, tzinfo=UTC)
     except ValueError:
         return -1
     return min(max(int(date.timestamp()) * 1000 - now, 0), LONGEST_DELAY)
