@@ -176,6 +176,17 @@ def test_waits_double_up_to_the_longest() -> None:
     assert waits == [100, 200, 400, 500, 500]
 
 
+def test_no_wait_reaches_the_deadline() -> None:
+    """The last millisecond before the deadline is in time, the deadline is not."""
+    limits = Limits(20, 5, 5)
+    first = attempt.start(limits, 100)
+    waiting, effects = attempt.step(limits, first, Deferred(110, 9, 0))
+    assert (waiting.phase, effects) == (WAITING, Effects(wait=9))
+    assert attempt.step(limits, first, Deferred(110, 10, 0))[0].phase == DONE
+    assert attempt.step(limits, waiting, Elapsed(119))[1] == Effects(send=True)
+    assert attempt.step(limits, waiting, Elapsed(120))[0].phase == DONE
+
+
 # What is retried.
 
 

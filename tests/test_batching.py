@@ -226,7 +226,7 @@ def test_a_flush_does_not_wait_for_what_comes_later() -> None:
 
 def test_an_export_that_returns_after_the_deadline_is_counted() -> None:
     limits = Limits(4, 2, 0)
-    spans = [Offered() for _ in range(3)]
+    spans: list[Event] = [Offered() for _ in range(3)]
     state, effects = after(limits, *spans, Looked(0), ShutdownAsked(5), Looked(5))
     assert (effects, state.in_flight) == (Effects(discard=1, close=True), 2)
     state, effects = batching.step(limits, state, Returned(UNKNOWN))
