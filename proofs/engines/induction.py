@@ -203,7 +203,7 @@ def violations(claim: MachineClaim, lifted: Relation) -> Iterator[tuple[str, z3.
             "effects": each.effects,
         }
         holds = _claimed(claim, parts, both(lifted.valid, each.guard))
-        yield each.event.__name__, both(each.guard, negation(holds))
+        yield f"step-{each.event.__name__}", both(each.guard, negation(holds))
 
 
 def run(claim: Claim, options: Options) -> Finding:
@@ -323,7 +323,11 @@ def invariant(
         )
     for _, condition in broken:
         engine.rule(error(), [holds(*variables), lifted.valid, condition])
-    answer = engine.query(error())
+    try:
+        answer = engine.query(error())
+    except z3.Z3Exception:
+        # So ends a query that takes too long, which others answer with unknown.
+        answer = z3.unknown
     if answer != z3.unsat:
         return answer, None
     return answer, _found(engine.get_answer(), holds, variables)
@@ -500,7 +504,7 @@ class Unrolling:
                         *(
                             z3.And(self.chosen[length] == at, self._at(last[name], length))
                             for at, each in enumerate(self.lifted.transitions)
-                            if (name := each.event.__name__) in last
+                            if (name := f"step-{each.event.__name__}") in last
                         )
                     )
                 )

@@ -91,7 +91,7 @@ def _date(text: str, now: int) -> int | None:
             int(match["day"]),
             int(match["hour"]),
             int(match["minute"]),
-            min(int(match["second"]), 59),
+            59 if match["second"] == "60" else int(match["second"]),
             tzinfo=UTC,
         )
         if match.re is _RFC850:
