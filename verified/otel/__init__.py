@@ -1,4 +1,4 @@
-"""The propagators, the id generator and the span processors as OpenTelemetry's own (extra ``otel``).
+"""Propagators, id generator and span processors as OpenTelemetry's own (extra ``otel``).
 
 The first two are entry points, so that an application chooses them by its environment::
 
@@ -6,7 +6,8 @@ The first two are entry points, so that an application chooses them by its envir
     OTEL_PYTHON_ID_GENERATOR=verified
 
 The id generator, ``verified.otel.id_generator``, and the span processors,
-``verified.otel.processor``, need opentelemetry-sdk; the others need opentelemetry-api alone. What they put into a context is of OpenTelemetry's own types.
+``verified.otel.processor``, need opentelemetry-sdk; the others need opentelemetry-api alone.
+What they put into a context is of OpenTelemetry's own types.
 """
 
 from verified.otel.baggage import BaggageValue, VerifiedBaggagePropagator
