@@ -93,7 +93,7 @@ def machine(
     transitions: Mapping[type, Callable[..., Any]] = TRANSITIONS,
 ) -> Machine:
     tops = st.builds(Limits, st.integers(1, 9))
-    return Machine("counter", start, step, transitions, Limits, State, tops)
+    return Machine("counter", start, step, transitions, Limits, State, tops, ())
 
 
 def claim(function: Callable[..., bool], of: Machine) -> MachineClaim:

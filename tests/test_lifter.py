@@ -45,7 +45,7 @@ MEMBERS = {
         contracts.ContractClaim(module, owner, member, name, 1)
         for module, owner, name, member in contracts.public_functions()
     )
-    if smt.NAME in claim.engines
+    if smt.NAME in claim.engines and claim.function.__module__ not in contracts.SHELL
 }
 
 
