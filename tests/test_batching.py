@@ -217,7 +217,14 @@ def test_a_batch_is_full_before_it_is_due() -> None:
 
 def test_a_flush_does_not_wait_for_what_comes_later() -> None:
     limits = Limits(9, 5, 100)
-    events = [Offered(), FlushAsked(), Looked(0), Offered(), Returned(SUCCESS), Looked(1)]
+    events: list[Event] = [
+        Offered(),
+        FlushAsked(),
+        Looked(0),
+        Offered(),
+        Returned(SUCCESS),
+        Looked(1),
+    ]
     state, effects = after(limits, *events)
     assert effects == Effects()
     assert state.queue.queued == 1

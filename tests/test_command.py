@@ -78,7 +78,7 @@ def test_a_verdict_below_what_is_required_exits_with_one() -> None:
         (["prove", "-k", "no_such_claim"], "no claim matches -k 'no_such_claim'"),
         (["prove", "-k", "a and"], "cannot read -k"),
         (["prove", "-k", "f(x)"], "cannot read -k"),
-        (["prove", "--engine", "oracle"], "there is no engine 'oracle'; there are smt, language"),
+        (["prove", "--engine", "oracle"], "there is no engine 'oracle'; there are smt, induction"),
         (["prove", "-k", "flags_are_bits", "--engine", "language"], "no selected claim has"),
         (["prove", "--jobs", "0"], "not in the range"),
         (["prove", "--timeout", "0"], "not in the range"),
@@ -180,7 +180,7 @@ def test_list_and_explain_say_what_a_claim_stands_for() -> None:
         assert part in explained
     requirement = called("explain", "TP-05").output
     assert "traceparent.accepts_what_the_standard_allows" in requirement
-    assert "not discharged by any claim" in called("explain", "BP-01").output
+    assert "not discharged by any claim" in called("explain", "SA-01").output
 
 
 def test_junit_holds_whatever_a_counterexample_holds() -> None:
