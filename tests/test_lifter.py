@@ -39,13 +39,17 @@ SOME = settings(max_examples=60, deadline=None)
 # The public functions.
 
 
+NOT_HERE = {*contracts.SHELL, "verified.otlp.protobuf"}
+"""A shell is not lifted; numbers of 256 bits in varints take minutes. Claims about those are of
+64 bits, and are held against CPython when they are proved."""
+
 MEMBERS = {
     claim.name: claim
     for claim in (
         contracts.ContractClaim(module, owner, member, name, 1)
         for module, owner, name, member in contracts.public_functions()
     )
-    if smt.NAME in claim.engines and claim.function.__module__ not in contracts.SHELL
+    if smt.NAME in claim.engines and claim.function.__module__ not in NOT_HERE
 }
 
 
