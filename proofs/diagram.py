@@ -43,7 +43,7 @@ def arrows(machine: Machine, timeout: float = 30.0) -> Iterator[Arrow]:
     for at, source in enumerate(machine.phases):
         for event in machine.transitions:
             for to, target in enumerate(machine.phases):
-                taken = {event.__name__: _taken(lifted, event, at, to)}
+                taken = {f"step-{event.__name__}": _taken(lifted, event, at, to)}
                 run = _shortest(unrolled, taken)
                 if run is not None:
                     yield Arrow(source, event.__name__, target, run)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from proofs.claim import every_claim
 from proofs.claims.attempt import ATTEMPT
 from proofs.claims.batching import BATCHING
+from proofs.domains import DOMAINS, Domain
 from proofs.engines import Options, induction
 from proofs.machine import Machine, MachineClaim, Run
 from proofs.verdict import Finding, Verdict
@@ -97,6 +98,7 @@ def machine(
 
 
 def claim(function: Callable[..., bool], of: Machine) -> MachineClaim:
+    DOMAINS.setdefault(of, Domain(of.runs()))
     return MachineClaim(function, of, "A claim", (), (start,))
 
 
@@ -169,7 +171,7 @@ def test_what_is_true_is_proved(function: Callable[..., bool]) -> None:
     """
     finding = found(function)
     assert finding.verdict is Verdict.PROVED, finding.reason
-    assert finding.count == len(finding.certificate)
+    assert finding.count == len(finding.certificate) - 1
 
 
 def parity_is_that_of_the_count(after: State) -> bool:
@@ -415,7 +417,7 @@ def test_an_invariant_that_is_none_is_an_error(
     monkeypatch: pytest.MonkeyPatch, invariant: Callable[..., z3.BoolRef], hole: str
 ) -> None:
     """What Spacer says is not believed: not of a true claim, nor of a false one."""
-    monkeypatch.setattr(induction, "_invariant", _says(invariant))
+    monkeypatch.setattr(induction, "invariant", _says(invariant))
     finding = found(counts_agree)
     assert finding.verdict is Verdict.ERROR
     assert str(finding.reason).endswith(f"finds a hole in the invariant: {hole}")
@@ -425,12 +427,12 @@ def test_an_invariant_that_is_none_is_an_error(
 
 def test_a_false_claim_that_spacer_proves_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     for invariant in (lambda lifted: lifted.variables[1] < 5, lambda lifted: z3.BoolVal(True)):
-        monkeypatch.setattr(induction, "_invariant", _says(invariant))
+        monkeypatch.setattr(induction, "invariant", _says(invariant))
         assert found(stays_below_five).verdict is Verdict.ERROR
 
 
 def test_a_true_claim_that_spacer_refutes_is_not_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(induction, "_invariant", lambda *_: (z3.sat, None))
+    monkeypatch.setattr(induction, "invariant", lambda *_: (z3.sat, None))
     monkeypatch.setattr(induction, "LONGEST", 3)
     assert found(counts_agree).verdict is Verdict.UNKNOWN
 
@@ -439,7 +441,7 @@ def test_a_true_claim_that_spacer_refutes_is_not_refuted(monkeypatch: pytest.Mon
 def test_no_answer_of_spacer_proves_nothing(
     monkeypatch: pytest.MonkeyPatch, answer: tuple[Any, None]
 ) -> None:
-    monkeypatch.setattr(induction, "_invariant", lambda *_: answer)
+    monkeypatch.setattr(induction, "invariant", lambda *_: answer)
     assert found(counts_agree).verdict is Verdict.UNKNOWN
 
 
@@ -502,8 +504,10 @@ def test_certificates_of_the_shipped_machines(each: MachineClaim) -> None:
     kinds = [event.__name__ for event in each.machine.transitions]
     steps = [f"step-{kind}" for kind in kinds]
     claims = ["state"] if each.of_states else steps
-    assert names == [f"{n}.smt2" for n in ("start", *steps, *(f"claim-{c}" for c in claims))]
-    for _, text in finding.certificate:
+    assert names == [
+        f"{n}.smt2" for n in ("invariant", "start", *steps, *(f"claim-{c}" for c in claims))
+    ]
+    for _, text in finding.certificate[1:]:
         assert text.count("(check-sat)") == 1
         assert by_fresh_solvers(text) == ("unsat", "unsat")
 
