@@ -78,6 +78,9 @@ class Claim:
         """The term that says that the claim holds, where the code returns."""
         raise NotImplementedError
 
+    is_choosy = False
+    """Whether there are inputs of its types of which it does not speak."""
+
     def admits(self, inputs: Mapping[str, Any]) -> bool:
         """Whether the claim speaks of these inputs."""
         return True

@@ -154,6 +154,10 @@ class ContractClaim(Claim):
             values["cls"] = self.bound_to
         return values | dict(inputs)
 
+    @property
+    def is_choosy(self) -> bool:  # type: ignore[override]
+        return bool(self._decorators("require"))
+
     def admits(self, inputs: Mapping[str, Any]) -> bool:
         values = self._with_defaults(inputs)
         nodes = self._decorators("require")

@@ -23,7 +23,7 @@ from itertools import count
 from typing import Any, cast
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, PositionProvider
+from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators
 
 from . import sources
@@ -118,7 +118,7 @@ def _made(source: sources.Module, name: str, is_function: bool) -> Iterator[Muta
                 if not isinstance(node, kind):
                     continue
                 for changed in operator(node):
-                    text = cast(cst.Module, tree.deep_replace(node, changed)).code
+                    text = _with(source.text, tree, positions[node], node, changed)
                     if not _compiles(text):
                         continue
                     yield Mutant(
@@ -129,6 +129,20 @@ def _made(source: sources.Module, name: str, is_function: bool) -> Iterator[Muta
                         _shown(node),
                         _shown(changed),
                     )
+
+
+def _with(
+    text: str, tree: cst.Module, where: CodeRange, node: cst.CSTNode, changed: cst.CSTNode
+) -> str:
+    """The text of a module in which a node is another."""
+    lines = text.splitlines(keepends=True)
+    start, end = (
+        sum(map(len, lines[: at.line - 1])) + at.column for at in (where.start, where.end)
+    )
+    if text[start:end] == tree.code_for_node(node):
+        return text[:start] + tree.code_for_node(changed) + text[end:]
+    # Its white space or parentheses stand elsewhere.
+    return cast(cst.Module, tree.deep_replace(node, changed)).code
 
 
 def _expressions(call: cst.Call) -> Iterator[cst.Call]:

@@ -35,7 +35,7 @@ ENGINES: Mapping[str, Callable[[Claim, Options], Finding]] = {
     for engine in (smt, induction, language, ambiguity, symbolic, exhaustive, fuzz)
 }
 
-ALONE = 2
+ALONE = 5
 """How many times more inputs fuzzing draws for a claim that has no other engine."""
 
 SEARCHING = 20

@@ -1,13 +1,18 @@
 """A mutant is the running code while it is in place, and nothing of it stays."""
 
+from typing import Any, cast
+
+import libcst as cst
 import pytest
 
+from proofs import mutants as mutants_module
 from proofs import sources
 from proofs.claim import Constant, Fault
 from proofs.contracts import fresh_import
 from proofs.mutants import Mutant, TooSlow, applied, mutants, planted, time_limit
 from verified import IdGenerator, TraceFlags, traceparent, tracestate
 from verified import trace_flags as module
+from verified.exporter import batching
 from verified.traceparent import format as alias
 from verified.traceparent import parse
 
@@ -86,3 +91,24 @@ def test_what_does_not_end_is_stopped_even_if_it_catches_all_exceptions() -> Non
 
     with pytest.raises(TooSlow), time_limit(0.05):
         stubborn()
+
+
+@pytest.mark.parametrize("subject", [traceparent.fields, IdGenerator.root, batching._looked])
+def test_a_mutant_is_the_module_with_one_node_changed(
+    subject: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However its text is made: here beside libcst's own way, which takes ten times as long."""
+    seen = []
+    made = mutants_module._with
+
+    def both(text: str, tree: cst.Module, where: Any, node: cst.CSTNode, changed: Any) -> str:
+        found = made(text, tree, where, node, changed)
+        assert found == cast(cst.Module, tree.deep_replace(node, changed)).code
+        seen.append(found)
+        return found
+
+    monkeypatch.setattr(mutants_module, "_with", both)
+    inner = sources.innermost(subject)
+    found = list(mutants_module._made(sources.module(inner.__module__), inner.__qualname__, True))
+    assert {mutant.module.text for mutant in found} <= set(seen)
+    assert found

@@ -1,8 +1,8 @@
 """The fuzz engine: the claim on the real code, on inputs that Hypothesis draws and shrinks.
 
-What is drawn depends on the types of the inputs alone, so it is drawn once for all that
-is done with it: fuzzing, comparing lifted terms with the real code, finding a witness,
-and running mutants, which have no say in it then.
+What is drawn depends on the types of the inputs and on what the claim admits, so it is drawn
+once for all that is done with it: fuzzing, comparing lifted terms with the real code, finding
+a witness, and running mutants, which have no say in it then.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from hypothesis import HealthCheck, Phase, Verbosity, assume, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 
 from ..claim import Claim
-from ..domains import domain
+from ..domains import domain, fresh
 from ..verdict import Finding, Verdict
 from . import Options
 
@@ -58,13 +58,17 @@ def _settings(examples: int, *phases: Phase) -> settings:
 
 
 @lru_cache(maxsize=16)
-def _drawn(parameters: Parameters, count: int, seed_number: int) -> tuple[dict[str, Any], ...]:
+def _drawn(
+    parameters: Parameters, choosy: Claim | None, count: int, seed_number: int
+) -> tuple[dict[str, Any], ...]:
+    """So many inputs of these types, all of which a choosy claim admits."""
     found: list[dict[str, Any]] = []
 
     @seed(seed_number)
     @_settings(count, Phase.generate)
     @given(_strategy(parameters))
     def draw(inputs: dict[str, Any]) -> None:
+        assume(choosy is None or choosy.admits(fresh(inputs)))
         found.append(inputs)
 
     draw()
@@ -72,9 +76,9 @@ def _drawn(parameters: Parameters, count: int, seed_number: int) -> tuple[dict[s
 
 
 def sample(claim: Claim, options: Options) -> Iterator[dict[str, Any]]:
-    """Inputs from the domains that the claim admits, of as many as fuzzing may draw."""
-    drawn = _drawn(tuple(claim.parameters.items()), options.examples, options.seed)
-    return filter(claim.admits, drawn)
+    """As many inputs from the domains that the claim admits as fuzzing may draw."""
+    choosy = claim if claim.is_choosy else None
+    return iter(_drawn(tuple(claim.parameters.items()), choosy, options.examples, options.seed))
 
 
 def run(claim: Claim, options: Options) -> Finding:

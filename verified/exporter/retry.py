@@ -86,7 +86,7 @@ def _date(text: str, now: int) -> int | None:
     try:
         # A second 60 is a leap second, which datetime does not know.
         date = datetime(
-            int(match["year"]),
+            int(match["year"]) + (2000 if match.re is _RFC850 else 0),
             _MONTHS.index(match["month"]) + 1,
             int(match["day"]),
             int(match["hour"]),
