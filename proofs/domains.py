@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any, NewType
 
 from hypothesis import strategies as st
@@ -220,6 +220,27 @@ DATES = st.builds(
 )
 RETRY_AFTERS = DATES | st.integers(0, 10**14).map(str)
 
+Odd = NewType("Odd", str)
+"""A character of Latin-1, or one that Python takes for white space or for an ASCII letter."""
+
+ODD = tuple(
+    map(
+        chr,
+        [
+            *range(0x100),
+            *(0x131, 0x17F, 0x1680, 0x1E9E),
+            *range(0x2000, 0x200B),
+            *(0x2028, 0x2029, 0x202F, 0x205F, 0x212A, 0x3000),
+            *range(0xFB00, 0xFB07),
+        ],
+    )
+)
+
+Sizes = NewType("Sizes", tuple[int, int, int])
+"""The sizes of three entries, about that of which one is long."""
+
+SIZES = tuple(product((5, 127, 128, 129, 130), repeat=3))
+
 Share = NewType("Share", int)
 """A number of hundredths, from 0 to 100."""
 
@@ -238,6 +259,8 @@ DOMAINS: dict[Any, Domain] = {
     Place: Domain(st.sampled_from(PLACES), PLACES),
     RetryAfter: Domain(RETRY_AFTERS | near_misses(RETRY_AFTERS) | TEXTS),
     Moment: Domain(MOMENTS),
+    Odd: Domain(st.sampled_from(ODD), ODD),
+    Sizes: Domain(st.sampled_from(SIZES), SIZES),
     Share: Domain(st.integers(0, 100), tuple(range(101))),
     Uint64: Domain(UINT64S),
     Int64: Domain(UINT64S.map(lambda number: number - (1 << 63)) | st.integers(-300, 300)),

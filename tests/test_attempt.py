@@ -11,10 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from verified.exporter import attempt, retry
 from verified.exporter.attempt import (
     DONE,
-    FAILURE,
     SENDING,
-    SUCCESS,
-    UNKNOWN,
     WAITING,
     Abandoned,
     Accepted,
@@ -26,6 +23,7 @@ from verified.exporter.attempt import (
     Lost,
     Refused,
 )
+from verified.exporter.outcome import FAILURE, SUCCESS, UNKNOWN
 
 PASSED = st.sampled_from([0, 1, 4, 5, 6, 10, 25])
 DRAWS = st.integers(-3, 20)

@@ -10,10 +10,7 @@ from verified.exporter import batching
 from verified.exporter.batching import (
     CLOSED,
     CLOSING,
-    FAILURE,
     RUNNING,
-    SUCCESS,
-    UNKNOWN,
     Effects,
     Event,
     FlushAsked,
@@ -27,6 +24,7 @@ from verified.exporter.batching import (
     State,
     settled,
 )
+from verified.exporter.outcome import FAILURE, SUCCESS, UNKNOWN
 
 PASSED = st.sampled_from([0, 0, 1, 3, 10])
 

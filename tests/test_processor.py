@@ -14,15 +14,8 @@ from typing import Any
 
 import pytest
 
-from verified.exporter.batching import (
-    CLOSED,
-    FAILURE,
-    SUCCESS,
-    UNKNOWN,
-    Limits,
-    Returned,
-    State,
-)
+from verified.exporter.batching import CLOSED, Limits, Returned, State
+from verified.exporter.outcome import FAILURE, SUCCESS, UNKNOWN
 from verified.exporter.processor import BatchProcessor
 
 LONG = 20_000

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from proofs.schedules import Schedule, explore
-from verified.exporter.batching import FAILURE, SUCCESS, Limits, Returned
+from verified.exporter.batching import Limits, Returned
+from verified.exporter.outcome import FAILURE, SUCCESS
 from verified.exporter.processor import BatchProcessor
 
 

@@ -6,8 +6,6 @@ from verified.exporter import attempt
 from verified.exporter.attempt import (
     DONE,
     SENDING,
-    SUCCESS,
-    UNKNOWN,
     WAITING,
     Abandoned,
     Accepted,
@@ -20,6 +18,7 @@ from verified.exporter.attempt import (
     Refused,
     State,
 )
+from verified.exporter.outcome import SUCCESS, UNKNOWN
 
 from ..claim import claim
 from ..machine import Machine, always

@@ -1,9 +1,12 @@
 """Claims about the tracestate header (W3C Trace Context Level 2)."""
 
+from typing import Any
+
 from verified import TraceState, tracestate
 
+from .. import reading
 from ..claim import Constant, claim
-from ..domains import Place, Share
+from ..domains import Odd, Place, Share, Sizes
 from ..grammar import Grammar
 from ..verdict import Verdict
 
@@ -144,6 +147,55 @@ def unchanged_lists_pass_as_they_came(text: str) -> bool:
 
 
 @claim(
+    "The members of a list are those that it has, the left-most of each key, in order",
+    discharges=("TS-06", "TS-15", "SC-05"),
+    subject=(TraceState.members, TraceState.get),
+    engines=("fuzz",),
+    required=Verdict.TESTED,
+)
+def members_are_those_of_the_list(state: TraceState) -> bool:
+    members = reading.state_members(state.header)
+    return (
+        list(state.members) == members
+        and [(key, state.get(key)) for key in dict(members)] == members
+    )
+
+
+@claim(
+    "A list is made of the headers that are sent, and of no other text",
+    discharges=("SC-07", "TS-07"),
+    subject=TraceState.__post_init__,
+    engines=("fuzz",),
+    required=Verdict.TESTED,
+)
+def made_of_what_is_sent_alone(text: str) -> bool:
+    try:
+        made = TraceState(text)
+    except ValueError:
+        return not reading.is_state(text)
+    return made.header == text and reading.is_state(text)
+
+
+@claim(
+    "White space around a list and its members is of spaces and tabs: every other character that "
+    "Python takes for white space, and every one of Latin-1, is read by the grammar",
+    discharges="TS-06",
+    subject=tracestate.header,
+    engines=("exhaustive",),
+    required=Verdict.EXHAUSTED,
+)
+def white_space_is_spaces_and_tabs(odd: Odd) -> bool:
+    for text in (f"a=1{odd}", f"{odd}a=1", f"a=1{odd},b=2", f"a=1,{odd}b=2", odd):
+        stripped = text.strip(reading.WHITE)
+        expected = None
+        if LIST.matches(stripped):
+            expected = stripped if "=" in stripped else ""
+        if tracestate.header(text) != expected:
+            return False
+    return True
+
+
+@claim(
     "Whatever a list is changed by, the key is at the front, no key is there twice, there are at "
     "most 32 members, and the others are as they were and in order, the right-most gone first",
     discharges=("SC-05", "SC-06", "SC-07", "TS-09", "TS-13", "TS-14", "TS-15"),
@@ -152,15 +204,32 @@ def unchanged_lists_pass_as_they_came(text: str) -> bool:
     required=Verdict.TESTED,
 )
 def changes_follow_the_standard(state: TraceState, key: str, value: str) -> bool:
-    valid = KEY.matches(key) and VALUE.matches(value)
-    others = [member for member in state.members if member[0] != key]
-    expected = [(key, value), *others][:32] if valid else list(state.members)
-    there = state.get(key) is not None
+    members = reading.state_members(state.header)
+    after = reading.changed(members, key, value)
+    kept, made = (state.header, reading.written(after))
+    made = kept if after is members else made
+    there = key in dict(members)
     return (
-        list(state.with_member(key, value).members) == expected
-        and list(state.add(key, value).members) == (list(state.members) if there else expected)
-        and list(state.update(key, value).members) == (expected if there else list(state.members))
+        state.with_member(key, value).header == made
+        and state.add(key, value).header == (kept if there else made)
+        and state.update(key, value).header == (made if there else kept)
     )
+
+
+@claim(
+    "Whatever is asked of a list, of whatever type, it does not raise, and what is no key has no "
+    "member",
+    discharges="SC-07",
+    subject=(TraceState.get, TraceState.with_member, TraceState.delete),
+    engines=("fuzz",),
+    required=Verdict.TESTED,
+)
+def anything_may_be_asked(state: TraceState, key: object, value: object) -> bool:
+    asked: Any = state
+    made = asked.with_member(key, value), asked.add(key, value), asked.update(key, value)
+    if isinstance(key, str):
+        return isinstance(value, str) or all(each is state for each in made)
+    return all(each is state for each in (*made, asked.delete(key))) and asked.get(key) is None
 
 
 @claim(
@@ -190,9 +259,10 @@ def every_member_of_every_length(place: Place) -> bool:
     required=Verdict.TESTED,
 )
 def deletion_leaves_the_others(state: TraceState) -> bool:
-    return all(
-        list(state.delete(key).members) == [m for m in state.members if m[0] != key]
-        for key, _ in state.members
+    members = reading.state_members(state.header)
+    return state.delete("never") is state and all(
+        state.delete(key).header == reading.written([m for m in members if m[0] != key])
+        for key, _ in members
     )
 
 
@@ -205,7 +275,18 @@ def deletion_leaves_the_others(state: TraceState) -> bool:
 )
 def lists_are_valid_at_all_times(state: TraceState, key: str, value: str, limit: int) -> bool:
     made = state.with_member(key, value), state.delete(key), state.truncated(limit)
-    return all(LIST.matches(each.header) for each in made)
+    return all(reading.is_state(each.header) for each in made)
+
+
+def _truncated(header: str, limit: int) -> str:
+    """The list as it is to be after truncation to so many characters."""
+    if len(header) <= limit:
+        return header
+    kept = [f"{key}={value}" for key, value in reading.state_members(header)]
+    while kept and len(",".join(kept)) > limit:
+        long = [at for at, entry in enumerate(kept) if len(entry) > 128]
+        del kept[max(long, default=len(kept) - 1)]
+    return ",".join(kept)
 
 
 @claim(
@@ -218,13 +299,21 @@ def lists_are_valid_at_all_times(state: TraceState, key: str, value: str, limit:
 )
 def truncation_follows_the_standard(state: TraceState, share: Share) -> bool:
     limit = len(state.header) * share // 100
-    kept = [f"{key}={value}" for key, value in state.members]
-    while len(",".join(kept)) > limit:
-        long = [at for at, entry in enumerate(kept) if len(entry) > 128]
-        del kept[max(long, default=len(kept) - 1)]
-    left = state.truncated(limit)
-    return len(left.header) <= limit and (
-        left == state
-        if len(state.header) <= limit
-        else [f"{key}={value}" for key, value in left.members] == kept
+    return state.truncated(limit).header == _truncated(state.header, limit)
+
+
+@claim(
+    "An entry of 128 characters is not long and one of 129 is: three entries of 5 to 130 "
+    "characters, truncated to every length",
+    discharges=("TS-11", "TS-12"),
+    subject=TraceState.truncated,
+    engines=("exhaustive",),
+    required=Verdict.EXHAUSTED,
+)
+def long_is_over_128(sizes: Sizes) -> bool:
+    header = ",".join(f"{key}={'v' * (size - 2)}" for key, size in zip("abc", sizes, strict=True))
+    state = TraceState(header)
+    return all(
+        state.truncated(limit).header == _truncated(header, limit)
+        for limit in range(-1, len(header) + 2)
     )

@@ -15,16 +15,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from verified.contracts import ensure, require
+from verified.exporter.outcome import FAILURE, SUCCESS, UNKNOWN
 
 SENDING: Final = 0
 WAITING: Final = 1
 DONE: Final = 2
 """The phases of an export."""
-
-SUCCESS: Final = 0
-FAILURE: Final = 1
-UNKNOWN: Final = 2
-"""What became of a batch; unknown if an answer was lost, so that the receiver may have it."""
 
 
 class Limits(NamedTuple):

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from verified.contracts import ensure, require
+from verified.exporter.outcome import FAILURE, SUCCESS
 
 
 class Limits(NamedTuple):
@@ -45,11 +46,6 @@ RUNNING: Final = 0
 CLOSING: Final = 1
 CLOSED: Final = 2
 """The phases of a processor, which are never left backwards."""
-
-SUCCESS: Final = 0
-FAILURE: Final = 1
-UNKNOWN: Final = 2
-"""What became of a batch; unknown if its answer was lost, so that the receiver may have it."""
 
 
 class Queue(NamedTuple):

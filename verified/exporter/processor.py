@@ -34,7 +34,6 @@ from weakref import WeakSet
 
 from verified.exporter.batching import (
     CLOSED,
-    UNKNOWN,
     Event,
     FlushAsked,
     Forked,
@@ -49,6 +48,7 @@ from verified.exporter.batching import (
     start,
     step,
 )
+from verified.exporter.outcome import UNKNOWN
 
 _logger = logging.getLogger(__name__)
 

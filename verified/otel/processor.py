@@ -18,7 +18,8 @@ from opentelemetry.context import (
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from verified.exporter.batching import FAILURE, SUCCESS, UNKNOWN, Limits, Returned, State
+from verified.exporter.batching import Limits, Returned, State
+from verified.exporter.outcome import FAILURE, SUCCESS, UNKNOWN
 from verified.exporter.processor import DEFAULTS, TIMEOUT, BatchProcessor, monotonic_millis
 
 _logger = logging.getLogger(__name__)
