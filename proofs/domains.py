@@ -116,7 +116,7 @@ BAGGAGES = st.one_of(
     oversized_baggage_headers().map(str),
 )
 BAGGAGE_PARTS = baggage_keys() | baggage_values() | baggage_metadata() | baggage_members()
-SAME = st.sampled_from("ab")
+SAME = st.sampled_from("abA")
 """Names that are drawn so often that lists and baggage have them too."""
 
 PARTS = st.one_of(STATE_PARTS, BAGGAGE_PARTS)
@@ -220,6 +220,22 @@ DATES = st.builds(
 )
 RETRY_AFTERS = DATES | st.integers(0, 10**14).map(str)
 
+BaggageText = NewType("BaggageText", str)
+"""Texts that are a baggage header, or nearly, or partly."""
+
+SOME_MEMBERS = st.lists(baggage_members() | near_misses(baggage_members()), max_size=5)
+BAGGAGE_TEXTS = st.one_of(
+    baggage_headers().map(str),
+    SOME_MEMBERS.map(",".join),
+    SOME_MEMBERS.map(" ,\t".join),
+    near_misses(baggage_headers()),
+    oversized_baggage_headers().map(str),
+    st.builds("{}={};p".format, SAME, st.sampled_from([4095, 4096, 5000]).map("v".__mul__)),
+)
+
+Metadata = NewType("Metadata", str)
+"""Texts that are properties, or nearly."""
+
 Odd = NewType("Odd", str)
 """A character of Latin-1, or one that Python takes for white space or for an ASCII letter."""
 
@@ -259,6 +275,8 @@ DOMAINS: dict[Any, Domain] = {
     Place: Domain(st.sampled_from(PLACES), PLACES),
     RetryAfter: Domain(RETRY_AFTERS | near_misses(RETRY_AFTERS) | TEXTS),
     Moment: Domain(MOMENTS),
+    BaggageText: Domain(BAGGAGE_TEXTS),
+    Metadata: Domain(METADATA),
     Odd: Domain(st.sampled_from(ODD), ODD),
     Sizes: Domain(st.sampled_from(SIZES), SIZES),
     Share: Domain(st.integers(0, 100), tuple(range(101))),

@@ -311,7 +311,10 @@ def _span_contexts(
 def baggage_keys() -> SearchStrategy[str]:
     """Keys of a baggage member or a property ("key"): tokens of 1 to 8 characters."""
     return st.one_of(
-        _NAMES, st.text(_TCHAR, min_size=1, max_size=8), st.sampled_from(["%41", "0", "`|~"])
+        _NAMES,
+        st.just("A"),
+        st.text(_TCHAR, min_size=1, max_size=8),
+        st.sampled_from(["%41", "0", "`|~"]),
     )
 
 

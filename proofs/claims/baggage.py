@@ -1,11 +1,13 @@
 """Claims about the baggage header (W3C Baggage) and the baggage of the OpenTelemetry API."""
 
+from collections.abc import Iterable
 from urllib.parse import unquote_to_bytes
 
 from verified import Baggage, baggage
 
+from .. import reading
 from ..claim import Constant, claim
-from ..domains import Block, Count
+from ..domains import BaggageText, Block, Count, Metadata, Odd
 from ..grammar import Grammar
 from ..verdict import Verdict
 
@@ -200,43 +202,106 @@ def got_is_what_was_set(before: Baggage, name: str, value: str) -> bool:
     if name == "":
         return after is before
     crossed = baggage.parse(baggage.format(Baggage().set(name, value))).get(name)
-    is_sent = KEY.matches(name) and len(_written(name, value, "")) <= 8192
-    expected = "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in value)
-    return after.get(name) == value and crossed == (expected if is_sent else None)
+    is_sent = reading.sendable([(name, value, "")]) != []
+    return after.entry(name) == (name, value, "") and crossed == (
+        reading.readable(value) if is_sent else None
+    )
 
 
 @claim(
-    "Every header that is sent is of members of the grammar, at most 180 and of at most 8192 "
-    "bytes; it holds each entry whole, or not at all if it does not fit beside those before it",
-    discharges=("BG-02", "BG-08"),
+    "A name that is set keeps its place if it has one and comes last if not, and all others stay "
+    "as they are; a name without characters and metadata that is no properties change nothing",
+    discharges=("BG-11", "BG-13"),
+    subject=(Baggage.set, Baggage.remove),
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+)
+def entries_keep_their_places(before: Baggage, name: str, value: str, metadata: Metadata) -> bool:
+    entries = [tuple(entry) for entry in before.entries]
+    after = before.set(name, value, metadata)
+    without = [entry for entry in entries if entry[0] != name]
+    if before.remove(name).entries != tuple(without):
+        return False
+    if name == "" or not reading.is_metadata(metadata):
+        return after is before
+    expected = {entry[0]: entry for entry in entries} | {name: (name, value, metadata)}
+    return [tuple(entry) for entry in after.entries] == list(expected.values())
+
+
+@claim(
+    "Baggage is made of entries with names of their own and metadata that is properties, and of "
+    "no others",
+    discharges="BG-13",
+    subject=Baggage.__post_init__,
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+)
+def made_of_valid_entries_alone(members: Iterable[tuple[str, str, str]]) -> bool:
+    entries = tuple(baggage.Entry(*member) for member in members)
+    names = {name for name, _, metadata in entries if name and reading.is_metadata(metadata)}
+    try:
+        made = Baggage(entries)
+    except ValueError:
+        return len(names) != len(entries)
+    return made.entries == entries and len(names) == len(entries)
+
+
+@claim(
+    "Of any members those are sent that can be, whole and in order: names that are tokens, "
+    "metadata that is properties, at most 180 and 8192 bytes, each that fits beside those before",
+    discharges=("BG-02", "BG-08", "BG-09"),
     subject=baggage.header,
     required=Verdict.TESTED,
     engines=("fuzz",),
 )
-def sent_headers_are_well_formed(state: Baggage) -> bool:
-    sent: list[str] = []
-    for entry in state.entries:
-        member = _written(*entry)
-        fits = len(sent) < 180 and len(",".join([*sent, member])) <= 8192
-        if KEY.matches(entry.name) and fits:
-            sent.append(member)
-    return baggage.format(state) == ",".join(sent) and all(map(MEMBER.matches, sent))
+def sent_headers_are_well_formed(members: Iterable[tuple[str, str, str]]) -> bool:
+    given = list(members)
+    sent = reading.baggage_header(given)
+    return baggage.header(given) == sent and all(
+        MEMBER.matches(member) for member in sent.split(",") if sent
+    )
 
 
 @claim(
-    "All members of a header are read, and sent on with their values and properties, in order, "
-    "if what is sent on is of at most 8192 bytes",
-    discharges=("BG-05", "BG-07", "BG-09", "BG-10", "BG-14"),
-    subject=(baggage.members, baggage.header),
+    "All members of a header that are of the grammar are read, in order, with their values decoded "
+    "and their properties as they stand, whatever stands beside them; of a name the last counts",
+    discharges=("BG-03", "BG-04", "BG-05", "BG-07", "BG-09", "BG-10", "BG-11", "BG-14"),
+    subject=(baggage.members, baggage.parse),
     required=Verdict.TESTED,
     engines=("fuzz",),
 )
-def members_are_passed_on(text: str) -> bool:
-    read = baggage.members(text)
-    again = baggage.members(baggage.header(read))
-    return again == read or len(",".join(_written(*member) for member in read)) > 8192
+def members_are_those_of_the_header(text: BaggageText) -> bool:
+    members = reading.entries(text)
+    entries = [tuple(entry) for entry in baggage.parse(text).entries]
+    return baggage.members(text) == members and entries == reading.latest(members)
 
 
-def _written(name: str, value: str, metadata: str) -> str:
-    """The member that stands for an entry."""
-    return f"{name}={baggage.encode(value)}" + (f";{metadata}" if metadata else "")
+@claim(
+    "White space around a member and its parts is of spaces and tabs: every other character that "
+    "Python takes for white space, and every one of Latin-1, is read by the grammar",
+    discharges="BG-04",
+    subject=baggage.members,
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def white_space_is_spaces_and_tabs(odd: Odd) -> bool:
+    texts = (f"a=1{odd}", f"{odd}a=1", f"a{odd}=1", f"a={odd}1", f"a=1;{odd}p", f"a=1;p{odd},b=2")
+    return all(baggage.members(text) == reading.entries(text) for text in texts)
+
+
+@claim(
+    "Metadata is taken apart into its properties, keys without white space and values decoded, and "
+    "what is no metadata has none",
+    discharges=("BG-03", "BG-04"),
+    subject=baggage.properties,
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+)
+def properties_are_those_of_the_metadata(metadata: Metadata) -> bool:
+    expected = []
+    if metadata and reading.is_metadata(metadata):
+        for piece in metadata.split(";"):
+            key, has_value, value = piece.partition("=")
+            text = reading.decoded(value.strip(reading.WHITE)) if has_value else None
+            expected.append((key.strip(reading.WHITE), text))
+    return list(baggage.properties(metadata)) == expected
