@@ -14,8 +14,9 @@ from verified.propagation import (
     TraceContextPropagator,
 )
 
+from .. import reading
 from ..claim import claim
-from ..domains import Carrier, Headers, Order
+from ..domains import Carrier, Headers, Odd, Order
 from ..grammar import Grammar
 from ..verdict import Verdict
 
@@ -28,19 +29,40 @@ BOTH = CompositePropagator(TRACES, BAGGAGE)
 
 
 def _named(carrier: Headers, name: str) -> list[Any]:
-    """The values of the headers with this name, in any case of ASCII letters."""
-    found: list[Any] = []
-    for key, value in carrier.items():
-        if isinstance(key, str) and key.isascii() and key.lower() == name.lower():
-            found += value if isinstance(value, list | tuple) else [value]
-    return found
+    return reading.named(carrier.items(), name)
 
 
-def _one(values: Sequence[Any]) -> str | None:
-    """The text of several headers, without the white space around it; None if one is no text."""
-    if not all(isinstance(value, str) for value in values):
-        return None
-    return ",".join(value for value in values if value.strip(" \t")).strip(" \t")
+class _Failing(MappingGetter):
+    """A getter to which one header is not readable."""
+
+    def __init__(self, name: str, failure: type[Exception]) -> None:
+        self.name = name
+        self.failure = failure
+
+    def get_all(self, carrier: Any, key: str) -> list[Any]:
+        if key == self.name:
+            raise self.failure
+        return super().get_all(carrier, key)
+
+
+class _Elsewhere:
+    """A getter and setter whose carrier is not what is handed to them."""
+
+    def __init__(self, headers: dict[Any, Any] | None = None) -> None:
+        self.headers = headers or {}
+        self.sent: list[tuple[Any, str, str]] = []
+
+    def get(self, carrier: Any, key: str) -> Any:
+        return MappingGetter().get(self.headers, key)
+
+    def get_all(self, carrier: Any, key: str) -> list[Any]:
+        return MappingGetter().get_all(self.headers, key)
+
+    def keys(self, carrier: Any) -> list[Any]:
+        return list(self.headers)
+
+    def set(self, carrier: Any, key: str, value: str) -> None:
+        self.sent.append((carrier, key, value))
 
 
 @claim(
@@ -52,28 +74,39 @@ def _one(values: Sequence[Any]) -> str | None:
     engines=("fuzz",),
 )
 def several_headers_are_one(values: Sequence[object]) -> bool:
-    one = _one(values) or ""
-    return propagation.trace_state(values) == (
-        tracestate.header(one) or ""
-    ) and propagation.baggage_members(values) == baggage.members(one)
+    one = reading.combined(values) or ""
+    state = one if "=" in one and LIST.matches(one) else ""
+    members = reading.entries(one)
+    return (
+        propagation.trace_state(values) == state and propagation.baggage_members(values) == members
+    )
 
 
 @claim(
     "Without exactly one traceparent that can be read the trace is restarted: the tracestate goes "
-    "with it and the context is as it was; else a tracestate changes nothing of the parent",
-    discharges=("TP-07", "TP-21", "TS-01", "TS-02"),
-    subject=(TraceContextPropagator.extract, propagation.parent),
+    "with it and the context is as it was; else a tracestate changes nothing of the parent, even "
+    "if reading it raises; a header that raises when it is read is not there",
+    discharges=("TP-07", "TP-21", "TS-01", "TS-02", "PR-01"),
+    subject=(TraceContextPropagator.extract, BaggagePropagator.extract, propagation.parent),
     required=Verdict.TESTED,
     engines=("fuzz",),
 )
-def tracestate_never_disturbs_the_parent(carrier: Headers) -> bool:
+def tracestate_never_disturbs_the_parent(carrier: Headers, failure: type[Exception]) -> bool:
+    given = Context(None, baggage.Baggage().set("held", "1"))
     values = _named(carrier, "traceparent")
-    text = _one(values) if len(values) == 1 else None
+    text = reading.combined(values) if len(values) == 1 else None
     parent = None if text is None else traceparent.parse(text)
-    context = TRACES.extract(carrier)
+    context = TRACES.extract(carrier, given)
+    stateless = TRACES.extract(carrier, given, _Failing("tracestate", failure))
+    if TRACES.extract(carrier, given, _Failing("traceparent", failure)) is not given:
+        return False
+    if BAGGAGE.extract(carrier, given, _Failing("baggage", failure)) is not given:
+        return False
     if parent is None or context.span_context is None:
-        return parent is None and context is EMPTY
-    return context.span_context[:3] == parent[:3]
+        return parent is None and context is given and stateless is given
+    return context.span_context[:3] == parent[:3] and stateless == given._replace(
+        span_context=parent
+    )
 
 
 @claim(
@@ -88,21 +121,22 @@ def tracestate_never_disturbs_the_parent(carrier: Headers) -> bool:
 def inject_after_extract_is_the_identity(carrier: Headers) -> bool:
     sent: dict[str, str] = {}
     TRACES.inject(sent, TRACES.extract(carrier))
-    parent = _one(_named(carrier, "traceparent")) or ""
+    parent = reading.combined(_named(carrier, "traceparent")) or ""
     if not PARENT.matches(parent) or parent[:2] == "ff":
         return len(_named(carrier, "traceparent")) == 1 or sent == {}
     if len(_named(carrier, "traceparent")) != 1 or "traceparent" not in sent:
         return sent == {}
-    state = _one(_named(carrier, "tracestate")) or ""
+    state = reading.combined(_named(carrier, "tracestate")) or ""
     expected = state if "=" in state and LIST.matches(state) else None
     known = parent[:2] == "00" and parent[-2:] in ("00", "01", "02", "03")
     return sent.get("tracestate") == expected and (not known or sent["traceparent"] == parent)
 
 
 @claim(
-    "Extraction never raises, whatever the carrier is, and what cannot be read stores nothing: the "
-    "result is the context that was given, or has a valid remote parent, or more baggage",
-    discharges=("PR-01", "SC-04"),
+    "Extraction never raises, whatever the carrier is and whatever reading it raises, and what "
+    "cannot be read stores nothing: the result is the context that was given, or has a valid "
+    "remote parent, or the entries of the header set in its baggage",
+    discharges=("PR-01", "SC-04", "BG-11"),
     subject=(TraceContextPropagator.extract, BaggagePropagator.extract),
     required=Verdict.TESTED,
     engines=("fuzz",),
@@ -110,7 +144,10 @@ def inject_after_extract_is_the_identity(carrier: Headers) -> bool:
 def extraction_never_raises(carrier: Carrier, context: Context) -> bool:
     traced, bagged = TRACES.extract(carrier, context), BAGGAGE.extract(carrier, context)
     parent = traced.span_context
-    names = {entry.name for entry in bagged.baggage.entries}
+    held: list[Any] = [tuple(entry) for entry in context.baggage.entries]
+    anything: Any = carrier
+    values = _named(Headers(anything), "baggage") if type(anything) is dict else []
+    read = reading.entries(reading.combined(values) or "")
     return (
         traced is context
         or (
@@ -121,10 +158,36 @@ def extraction_never_raises(carrier: Carrier, context: Context) -> bool:
         )
     ) and (
         bagged is context
-        or (
-            bagged.span_context is context.span_context
-            and {entry.name for entry in context.baggage.entries} <= names
-        )
+        if not read
+        else bagged.span_context is context.span_context
+        and [tuple(entry) for entry in bagged.baggage.entries] == reading.latest([*held, *read])
+    )
+
+
+@claim(
+    "Carriers are read and written by the getter and setter that are given, by a composite too, "
+    "and traceparent is written before tracestate",
+    discharges=("PR-04", "PR-05", "PR-06"),
+    subject=(
+        CompositePropagator.extract,
+        CompositePropagator.inject,
+        TraceContextPropagator.inject,
+        BaggagePropagator.inject,
+    ),
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+)
+def getters_and_setters_are_used(carrier: Headers, context: Context) -> bool:
+    handed = object()
+    elsewhere = _Elsewhere(carrier)
+    BOTH.inject(handed, context, elsewhere)
+    headers: dict[str, str] = {}
+    BOTH.inject(headers, context)
+    order = ("traceparent", "tracestate", "baggage")
+    written = [(handed, name, headers[name]) for name in order if name in headers]
+    return (
+        BOTH.extract(handed, EMPTY, elsewhere) == BOTH.extract(carrier)
+        and [(*each,) for each in elsewhere.sent] == written
     )
 
 
@@ -150,9 +213,9 @@ def sent_headers_are_legal(context: Context) -> bool:
 
 
 @claim(
-    "What is injected is extracted again: ids and known flags, the list, and the entries whose "
-    "names can be sent, in order, with their metadata",
-    discharges=("TP-22", "BG-10", "BG-14"),
+    "What is injected is extracted again: ids and known flags, the list, and of the entries those "
+    "that can be sent, in order, with their values and metadata",
+    discharges=("TP-22", "BG-09", "BG-10", "BG-14"),
     subject=(
         BaggagePropagator.inject,
         TraceContextPropagator.inject,
@@ -165,18 +228,18 @@ def sent_headers_are_legal(context: Context) -> bool:
 def extract_after_inject_is_what_was_sent(context: Context) -> bool:
     sent: dict[str, str] = {}
     BOTH.inject(sent, context)
-    again = BOTH.extract(sent)
-    span, entries = context.span_context, again.baggage.entries
-    if span is None or not span.is_valid:
-        return again.span_context is None
-    held = [e for e in map(context.baggage.entry, [e.name for e in entries]) if e is not None]
+    span, entries = BOTH.extract(sent)
+    given = reading.sendable(tuple(entry) for entry in context.baggage.entries)  # type: ignore[misc]
+    expected = [(name, reading.readable(value), metadata) for name, value, metadata in given]
+    if [tuple(entry) for entry in entries.entries] != expected:
+        return False
+    parent = context.span_context
+    if span is None or parent is None:
+        return span is None and (parent is None or not parent.is_valid)
     return (
-        again.span_context is not None
-        and again.span_context[:2] == span[:2]
-        and again.span_context.trace_flags == span.trace_flags % 4
-        and again.span_context.trace_state == span.trace_state
-        and [e.metadata for e in entries] == [e.metadata for e in held]
-        and sent.get("baggage", "") == baggage.format(context.baggage)
+        span[:2] == parent[:2]
+        and span.trace_flags == parent.trace_flags % 4
+        and span.trace_state == parent.trace_state
     )
 
 
@@ -212,22 +275,68 @@ def the_setter_keeps_the_case(carrier: Headers, value: str) -> bool:
     return carrier == {**others, name: value}
 
 
+@claim(
+    "Names are the same but for the case of ASCII letters: no other letter is taken for one, "
+    "though Python's lower case may be",
+    discharges=("PR-03", "TP-06"),
+    subject=propagation.same_name,
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def names_are_ascii(odd: Odd) -> bool:
+    letters = [*map(chr, range(0x80))]
+    return all(
+        propagation.same_name(odd, letter)
+        == propagation.same_name(letter, odd)
+        == (odd == letter or (odd.isascii() and odd.lower() == letter.lower()))
+        for letter in letters
+    )
+
+
+@claim(
+    "The propagators name the headers that they send, and no others",
+    discharges=("PR-02", "TP-06"),
+    subject=(TraceContextPropagator.inject, BaggagePropagator.inject),
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive", "fuzz"),
+)
+def fields_are_what_is_sent(sampled: bool) -> bool:
+    parent = traceparent.parse(f"00-{1:032x}-{1:016x}-0{int(sampled)}")
+    assert parent is not None
+    full = Context(
+        parent._replace(trace_state=tracestate.TraceState("a=1")),
+        baggage.Baggage().set("a", "1"),
+    )
+    traced: dict[str, str] = {}
+    bagged: dict[str, str] = {}
+    TRACES.inject(traced, full)
+    BAGGAGE.inject(bagged, full)
+    return (
+        TRACES.fields == tuple(traced) == ("traceparent", "tracestate")
+        and BAGGAGE.fields == tuple(bagged) == ("baggage",)
+        and BOTH.fields == (*traced, *bagged)
+    )
+
+
 class _Counting:
-    """A propagator that stores and sends how many were there before it."""
+    """A propagator that stores and sends how many were before it, and what it was given."""
 
     def __init__(self, name: str) -> None:
         self.fields = (name,)
 
     def extract(self, carrier: Any, context: Any = EMPTY, getter: Any = None) -> Context:
         held = (context or EMPTY).baggage
-        return EMPTY._replace(baggage=held.set(self.fields[0], str(len(held.entries))))
+        return EMPTY._replace(
+            baggage=held.set(self.fields[0], f"{len(held.entries)} {getter} {carrier}")
+        )
 
-    def inject(self, carrier: Any, context: Context, setter: Any = None) -> None:
-        carrier[self.fields[0]] = str(len(carrier))
+    def inject(self, carrier: Any, context: Any, setter: Any = None) -> None:
+        carrier[self.fields[0]] = f"{len(carrier)} {setter} {context}"
 
 
 @claim(
-    "A composite propagator calls its parts in the order in which they are given",
+    "A composite propagator calls its parts in the order in which they are given, each with what "
+    "it was given itself, and names their headers once",
     discharges="PR-06",
     subject=(CompositePropagator.extract, CompositePropagator.inject),
     required=Verdict.EXHAUSTED,
@@ -235,8 +344,18 @@ class _Counting:
 )
 def a_composite_keeps_the_order(names: Order) -> bool:
     composite = CompositePropagator(*map(_Counting, names))
-    expected = {name: str(number) for number, name in enumerate(names)}
     sent: dict[str, str] = {}
-    composite.inject(sent, EMPTY)
-    read = {entry.name: entry.value for entry in composite.extract({}).baggage.entries}
-    return sent == read == expected and composite.fields == tuple(names)
+    asked: Any = "context", "setter"
+    composite.inject(sent, *asked)
+    expected: dict[str, str] = {}
+    stored: dict[str, str] = {}
+    for name in names:
+        expected[name] = f"{len(expected)} setter context"
+        stored[name] = f"{len(stored)} getter carrier"
+    getter: Any = "getter"
+    read = composite.extract("carrier", EMPTY, getter).baggage.entries
+    return (
+        sent == expected
+        and {entry.name: entry.value for entry in read} == stored
+        and composite.fields == tuple(dict.fromkeys(names))
+    )
