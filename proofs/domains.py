@@ -44,6 +44,7 @@ from verified.strategies import (
     carriers,
     contexts,
     forbidden_traceparents,
+    header_names,
     hostile_carriers,
     hostile_values,
     invalid_span_contexts,
@@ -189,6 +190,20 @@ class Unreadable(dict[Any, Any]):
     def __repr__(self) -> str:
         return f"Unreadable({self.failure.__name__})"
 
+
+Pairs = NewType("Pairs", list[tuple[str, str]])
+"""Headers as a message has them: several of a name, in any case, of texts that can be written."""
+
+WRITABLE = TEXTS.filter(lambda text: not any("\ud800" <= c <= "\udfff" for c in text))
+PAIRS = st.lists(
+    st.one_of(
+        st.tuples(header_names("traceparent"), traceparents() | WRITABLE),
+        st.tuples(header_names("tracestate"), tracestates() | WRITABLE),
+        st.tuples(header_names("baggage"), baggage_headers() | WRITABLE),
+        st.tuples(st.sampled_from(["host", "X-Traceparent"]), WRITABLE),
+    ),
+    max_size=5,
+)
 
 FAILURES = (RuntimeError, KeyError, TypeError, AttributeError, ValueError, RecursionError)
 
@@ -338,6 +353,7 @@ DOMAINS: dict[Any, Domain] = {
     Carrier: Domain(CARRIERS | hostile_values() | st.sampled_from(FAILURES).map(Unreadable)),
     type[Exception]: _finite(FAILURES),
     Order: _finite(ORDERS),
+    Pairs: Domain(PAIRS),
     propagation.Context: Domain(contexts()),
     propagation.TraceContextPropagator: Domain(st.just(propagation.TraceContextPropagator())),
     propagation.BaggagePropagator: Domain(st.just(propagation.BaggagePropagator())),

@@ -1,11 +1,15 @@
 """Claims about the adapters for OpenTelemetry: they do what the core does, on its types."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.message import Message
 from typing import Any
 
 from opentelemetry import baggage as api
 from opentelemetry import trace
 from opentelemetry.context import Context as ApiContext
-from opentelemetry.propagators.textmap import Getter, default_getter
+from opentelemetry.context import attach, detach
+from opentelemetry.propagators.textmap import DefaultGetter, Getter, Setter, default_getter
 
 from verified import SpanContext, TraceState, propagation
 from verified.otel import (
@@ -17,14 +21,18 @@ from verified.otel import (
 from verified.otel.trace_context import LazyTraceState
 from verified.propagation import EMPTY, Context
 
+from .. import reading
 from ..claim import claim
-from ..domains import Carrier
+from ..domains import Carrier, Odd, Pairs
 from ..verdict import Verdict
 
 TRACES = VerifiedTraceContextPropagator()
 BAGGAGE = VerifiedBaggagePropagator()
 CORE_TRACES = propagation.TraceContextPropagator()
 CORE_BAGGAGE = propagation.BaggagePropagator()
+
+(SPAN_KEY,) = trace.set_span_in_context(trace.INVALID_SPAN, ApiContext())
+(BAGGAGE_KEY,) = api.clear(ApiContext())
 
 
 class _Same(propagation.MappingGetter):
@@ -39,21 +47,73 @@ class _Same(propagation.MappingGetter):
 
 
 class _Other(HeadersGetter):
-    """The default getter in all but its identity."""
+    """The default getter in all but its class."""
 
     def get(self, carrier: Any, key: str) -> list[str] | None:
         return default_getter.get(carrier, key)
 
 
-GETTERS = default_getter, _Other(), HeadersGetter()
+class _Upper(DefaultGetter):
+    """A default getter that looks for names in upper case."""
+
+    def get(self, carrier: Any, key: str) -> list[str] | None:
+        return super().get(carrier, key.upper())
 
 
-def _api_context(context: Context) -> ApiContext:
-    """A context of OpenTelemetry with this span and baggage."""
-    made = ApiContext()
+GETTERS: tuple[Getter[Any], ...] = default_getter, _Other(), HeadersGetter(), _Upper()
+
+
+class _Recorder(Setter[Any]):
+    """A setter that keeps what it is asked to set, and where."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[Any, str, str]] = []
+
+    def set(self, carrier: Any, key: str, value: str) -> None:
+        self.sent.append((carrier, key, value))
+
+
+class _Recording(trace.NonRecordingSpan):
+    """A span of a class of its own, as an SDK's are."""
+
+
+class _Foreign(trace.TraceState):
+    """A trace state of somebody's own, whose header is any text, or raises."""
+
+    def __init__(self, text: object) -> None:
+        self.text = text
+
+    def to_header(self) -> str:
+        if not isinstance(self.text, str):
+            raise RuntimeError
+        return self.text
+
+    def __len__(self) -> int:
+        return 1
+
+
+class _Mute:
+    """A value that has no text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@contextmanager
+def _current(context: ApiContext) -> Iterator[None]:
+    token = attach(context)
+    try:
+        yield
+    finally:
+        detach(token)
+
+
+def _api_context(context: Context, of: type[trace.NonRecordingSpan]) -> ApiContext:
+    """A context of OpenTelemetry with this span and baggage, and something else."""
+    made = ApiContext({"kept": 1})
     span = context.span_context
     if span is not None:
-        made = trace.set_span_in_context(trace.NonRecordingSpan(_api_span(span)), made)
+        made = trace.set_span_in_context(of(_api_span(span)), made)
     for name, value, metadata in context.baggage.entries:
         made = api.set_baggage(name, BaggageValue(value, metadata), made)
     return made
@@ -73,68 +133,238 @@ def _fields(span: trace.SpanContext) -> tuple[object, ...]:
     return (*tuple(span)[:4], span.trace_state.to_header(), span.is_valid)
 
 
+def _without(context: ApiContext, key: str) -> dict[str, object]:
+    return {each: value for each, value in context.items() if each != key}
+
+
+def _stored(context: ApiContext) -> list[tuple[object, ...]]:
+    held = api.get_all(context)
+    return [(name, value, getattr(value, "metadata", "")) for name, value in held.items()]
+
+
 @claim(
-    "The trace context propagator for OpenTelemetry stores what the core reads, whatever the "
-    "carrier and however it is read, and returns the context that it was given if that is nothing",
+    "The trace context propagator for OpenTelemetry stores what the core reads in place of a span "
+    "that was there, whatever the carrier and however it is read; all else stays, what it was "
+    "given is not changed, and is returned if nothing is read; if it was given none, that is empty",
     discharges=("PR-01", "PR-07", "SC-04"),
     subject=VerifiedTraceContextPropagator.extract,
     required=Verdict.TESTED,
     engines=("fuzz",),
 )
-def the_parent_is_what_the_core_reads(carrier: Carrier) -> bool:
-    given = ApiContext({"kept": 1})
-    for getter in GETTERS:
+def the_parent_is_what_the_core_reads(carrier: Carrier, context: Context) -> bool:
+    given = _api_context(context, trace.NonRecordingSpan)
+    before = dict(given)
+    results: list[tuple[Getter[Any], Any, ApiContext]] = [
+        (getter, given, TRACES.extract(carrier, given, getter)) for getter in GETTERS
+    ]
+    with _current(given):
+        results.append((default_getter, ApiContext(), TRACES.extract(carrier)))
+    for getter, base, result in results:
         expected = CORE_TRACES.extract(carrier, EMPTY, _Same(getter)).span_context
-        context = TRACES.extract(carrier, given, getter)
         if expected is None:
-            if context is not given:
+            if result != base or (base is given and result is not given):
                 return False
             continue
-        span = trace.get_current_span(context).get_span_context()
-        if context.get("kept") != 1 or _fields(span) != _fields(_api_span(expected)):
+        span = trace.get_current_span(result)
+        if _fields(span.get_span_context()) != _fields(_api_span(expected)):
+            return False
+        if _without(result, SPAN_KEY) != _without(base, SPAN_KEY):
+            return False
+    return dict(given) == before
+
+
+@claim(
+    "White space around a header is of spaces and tabs, read as quickly as may be too: every other "
+    "character that Python takes for white space, and every one of Latin-1, is part of it",
+    discharges=("TP-01", "TS-06"),
+    subject=VerifiedTraceContextPropagator.extract,
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def white_space_is_spaces_and_tabs(odd: Odd) -> bool:
+    parent = f"00-{1:032x}-{1:016x}-01"
+    for headers in ((f"{parent}{odd}", "a=1"), (f"{odd}{parent}", "a=1"), (parent, f"a=1{odd}")):
+        carrier = dict(zip(("traceparent", "tracestate"), headers, strict=True))
+        context = TRACES.extract(carrier, ApiContext())
+        state = headers[1].strip(reading.WHITE)
+        state = state if reading.STATE_LIST.matches(state) else ""
+        sent: dict[str, str] = {}
+        TRACES.inject(sent, context)
+        expected = {"traceparent": parent, "tracestate": state}
+        if headers[0].strip(reading.WHITE) != parent:
+            expected = {}
+        if sent != {name: value for name, value in expected.items() if value}:
             return False
     return True
 
 
 @claim(
     "The baggage propagator for OpenTelemetry stores what the core reads, whatever the carrier and "
-    "however it is read, beside what was there",
+    "however it is read, in what was there; all else stays, what it was given is not changed, and "
+    "is returned if nothing is read; if it was given none, that is the current context",
     discharges=("PR-01", "BG-11", "BG-13", "BG-14"),
     subject=VerifiedBaggagePropagator.extract,
     required=Verdict.TESTED,
     engines=("fuzz",),
 )
 def the_baggage_is_what_the_core_reads(carrier: Carrier, context: Context) -> bool:
-    given = _api_context(context)
-    for getter in GETTERS:
+    given = _api_context(context, trace.NonRecordingSpan)
+    before, held = dict(given), _stored(given)
+    results = [(getter, BAGGAGE.extract(carrier, given, getter)) for getter in GETTERS]
+    with _current(given):
+        results.append((default_getter, BAGGAGE.extract(carrier)))
+    for getter, result in results:
         expected = CORE_BAGGAGE.extract(carrier, context, _Same(getter))
-        stored = api.get_all(BAGGAGE.extract(carrier, given, getter))
-        if [
-            (name, value, getattr(value, "metadata", "")) for name, value in stored.items()
-        ] != list(map(tuple, expected.baggage.entries)):
+        if _stored(result) != [tuple(entry) for entry in expected.baggage.entries]:
             return False
-    return True
+        if _without(result, BAGGAGE_KEY) != _without(given, BAGGAGE_KEY):
+            return False
+        if (result is given) != (expected is context):
+            return False
+    return dict(given) == before and _stored(given) == held
 
 
 @claim(
-    "The propagators for OpenTelemetry send the headers that the core sends",
-    discharges=("PR-02", "PR-07", "TP-22", "BG-14"),
+    "The propagators for OpenTelemetry send the headers that the core sends, traceparent first, by "
+    "the setter that they are given, of spans of any class, and of the current context if they are "
+    "given none",
+    discharges=("PR-02", "PR-05", "PR-07", "TP-22", "BG-14"),
     subject=(VerifiedTraceContextPropagator.inject, VerifiedBaggagePropagator.inject),
     required=Verdict.TESTED,
     engines=("fuzz",),
 )
-def headers_are_what_the_core_sends(context: Context) -> bool:
-    sent: dict[str, str] = {}
+def headers_are_what_the_core_sends(context: Context, recording: bool) -> bool:
+    given = _api_context(context, _Recording if recording else trace.NonRecordingSpan)
     expected: dict[str, str] = {}
+    sent: dict[str, str] = {}
+    recorder, carrier = _Recorder(), object()
     for adapter, core in ((TRACES, CORE_TRACES), (BAGGAGE, CORE_BAGGAGE)):
-        adapter.inject(sent, _api_context(context))
         core.inject(expected, context)
-    return sent == expected
+        adapter.inject(carrier, given, recorder)
+        with _current(given):
+            adapter.inject(sent)
+    return sent == expected and recorder.sent == [
+        (carrier, name, expected[name])
+        for name in ("traceparent", "tracestate", "baggage")
+        if name in expected
+    ]
 
 
 @claim(
-    "The trace state that OpenTelemetry is given does what the core's list does: it holds the same "
-    "members, and adding, updating and deleting give new ones and leave it as it is",
+    "Of a trace state of another make that is sent which is a list, and nothing if it has no text "
+    "or raises; the parent is sent in any case",
+    discharges=("SC-07", "PR-02", "TS-02"),
+    subject=VerifiedTraceContextPropagator.inject,
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+)
+def trace_states_of_others_are_checked(text: object, span: SpanContext) -> bool:
+    ids = int(span.trace_id), int(span.span_id)
+    of = trace.SpanContext(*ids, False, trace.TraceFlags(3), _Foreign(text))
+    sent: dict[str, str] = {}
+    TRACES.inject(sent, trace.set_span_in_context(trace.NonRecordingSpan(of), ApiContext()))
+    if not span.is_valid:
+        return sent == {}
+    state = text.strip(reading.WHITE) if isinstance(text, str) else ""
+    is_list = "=" in state and reading.STATE_LIST.matches(state)
+    parent = f"00-{span.trace_id:032x}-{span.span_id:016x}-03"
+    return sent == {"traceparent": parent} | ({"tracestate": state} if is_list else {})
+
+
+@claim(
+    "A span context that holds what is no trace id is not sent, and raises nothing",
+    discharges=("PR-02", "TP-03"),
+    subject=VerifiedTraceContextPropagator.inject,
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+)
+def what_is_no_id_is_not_sent(number: object | int) -> bool:
+    fields = (number, 1, False, trace.TraceFlags(1), trace.DEFAULT_TRACE_STATE, True)
+    span = trace.NonRecordingSpan(tuple.__new__(trace.SpanContext, fields))
+    sent: dict[str, str] = {}
+    TRACES.inject(sent, trace.set_span_in_context(span, ApiContext()))
+    if isinstance(number, int) and 0 < number < 1 << 128:
+        return sent == {"traceparent": f"00-{number:032x}-{1:016x}-01"}
+    return sent == {}
+
+
+@claim(
+    "Of what is in OpenTelemetry's baggage everything is sent that has a name of text and a text, "
+    "with its metadata; what has not keeps nothing else back",
+    discharges=("BG-07", "BG-12", "BG-14"),
+    subject=VerifiedBaggagePropagator.inject,
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+)
+def values_of_any_type_are_sent(name: str, value: object, number: int) -> bool:
+    held: dict[Any, Any] = {
+        "first": BaggageValue("1", "p=2"),
+        number: "3",
+        "mute": _Mute(),
+        name: value,
+        "last": 4,
+    }
+    sent: dict[str, str] = {}
+    BAGGAGE.inject(sent, ApiContext({BAGGAGE_KEY: held}))
+    texts = {**held, "mute": None}
+    expected = reading.baggage_header(
+        (each, str(text), getattr(text, "metadata", ""))
+        for each, text in texts.items()
+        if isinstance(each, str) and (each != "mute" or name == "mute")
+    )
+    return sent == ({"baggage": expected} if expected else {})
+
+
+@claim(
+    "The propagators for OpenTelemetry name the headers that they send, and no others",
+    discharges=("PR-02", "TP-06"),
+    subject=(VerifiedTraceContextPropagator.inject, VerifiedBaggagePropagator.inject),
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive", "fuzz"),
+)
+def fields_are_what_is_sent(sampled: bool) -> bool:
+    fields = 1, 1, False, trace.TraceFlags(sampled), LazyTraceState([("a", "1")])
+    span = trace.NonRecordingSpan(trace.SpanContext(*fields))
+    given = api.set_baggage("a", "1", trace.set_span_in_context(span, ApiContext()))
+    traced: dict[str, str] = {}
+    bagged: dict[str, str] = {}
+    TRACES.inject(traced, given)
+    BAGGAGE.inject(bagged, given)
+    return TRACES.fields == set(traced) == {"traceparent", "tracestate"} and BAGGAGE.fields == set(
+        bagged
+    ) == {"baggage"}
+
+
+@claim(
+    "HeadersGetter reads messages with several headers of a name, in any case, as HTTP means them",
+    discharges=("PR-03", "PR-04", "PR-05", "TS-08", "BG-06"),
+    subject=(HeadersGetter.get, HeadersGetter.keys),
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+)
+def messages_are_read_as_headers(pairs: Pairs) -> bool:
+    message = Message()
+    for name, value in pairs:
+        message[name] = value
+    values = {name: reading.named(pairs, name) for name in ("traceparent", "tracestate", "baggage")}
+    getter = HeadersGetter()
+    given = ApiContext()
+    context = TRACES.extract(message, given, getter)
+    parent = CORE_TRACES.extract(values, EMPTY).span_context
+    span = trace.get_current_span(context).get_span_context()
+    read = CORE_BAGGAGE.extract(values, EMPTY).baggage.entries
+    return (
+        getter.keys(message) == [name for name, _ in pairs]
+        and all((getter.get(message, name) or []) == found for name, found in values.items())
+        and (context is given if parent is None else _fields(span) == _fields(_api_span(parent)))
+        and _stored(BAGGAGE.extract(message, given, getter)) == [tuple(entry) for entry in read]
+    )
+
+
+@claim(
+    "The trace state that OpenTelemetry is given does what the core's list does: it is made of "
+    "members or headers, holds the same members, and adding, updating and deleting give new ones "
+    "and leave it as it is",
     discharges=("SC-05", "SC-06", "SC-07"),
     subject=(
         LazyTraceState.add,
@@ -148,8 +378,9 @@ def headers_are_what_the_core_sends(context: Context) -> bool:
 )
 def trace_states_are_lists_of_the_core(state: TraceState, key: str, value: str) -> bool:
     lazy = LazyTraceState.from_header([state.header])
-    kept = [*state.members]
-    changed = lazy.add(key, value), lazy.update(key, value), lazy.delete(key)
+    members = reading.state_members(state.header)
+    changed = [lazy.add(key, value), lazy.update(key, value), lazy.delete(key)]
+    made = LazyTraceState([(key, value), *members])
     return (
         [each.to_header() for each in changed]
         == [
@@ -157,10 +388,17 @@ def trace_states_are_lists_of_the_core(state: TraceState, key: str, value: str) 
             state.with_member(key, value).header,
             state.delete(key).header,
         ]
-        and list(lazy.items()) == kept
-        and [lazy[name] for name in lazy] == [text for _, text in kept]
-        and len(lazy) == len(kept)
+        and list(lazy.items()) == members
+        and list(lazy.keys()) == list(lazy) == [name for name, _ in members]
+        and list(lazy.values()) == [lazy[name] for name in lazy] == [text for _, text in members]
+        and len(lazy) == len(members)
+        and bool(lazy) == bool(state)
+        and [name in lazy for name in (key, value, *dict(members))]
+        == [name in dict(members) for name in (key, value, *dict(members))]
         and lazy.to_header() == state.header
+        and list(made.items()) == reading.changed(members, key, value)
+        and LazyTraceState.from_header([value, key]).to_header()
+        == propagation.trace_state([value, key])
     )
 
 

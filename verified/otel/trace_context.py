@@ -171,8 +171,9 @@ class VerifiedTraceContextPropagator(TextMapPropagator):
             if type(span) is not NonRecordingSpan and not isinstance(span, Span):
                 return
             span_context = span.get_span_context()
-            trace_id, span_id, _, trace_flags, state, is_valid = span_context
-            if not is_valid:
+            trace_id, span_id, _, trace_flags, state, _ = span_context
+            # Ids out of range raise below.
+            if not trace_id or not span_id:
                 return
             header = traceparent.header(trace_id, span_id, trace_flags)
         except Exception:
