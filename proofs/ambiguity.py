@@ -22,11 +22,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from re import _constants as op  # type: ignore[attr-defined]
-from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
-from .expressions import TYPE_FLAGS, NotRegular, characters
+from .expressions import TYPE_FLAGS, NotRegular, characters, op, parsed
 from .languages import CharSet
 
 TWO = 2
@@ -68,7 +66,7 @@ def tree(pattern: re.Pattern[str]) -> Node:
     """
     if not isinstance(pattern.pattern, str):
         raise NotRegular("a pattern over bytes")
-    return _sequence(_parser.parse(pattern.pattern, pattern.flags), pattern.flags)
+    return _sequence(parsed(pattern), pattern.flags)
 
 
 def _sequence(items: Any, flags: int) -> Node:

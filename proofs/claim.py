@@ -59,6 +59,9 @@ class Claim:
 
     ``parameters`` are the inputs over which it speaks, by name and type. ``subject`` is
     the code of which it speaks: each claim must be refuted by some mutant of it.
+
+    Each kind of claim says itself what raises ``NotImplementedError`` here, but that those
+    about machines are not lifted one by one.
     """
 
     id: str

@@ -64,7 +64,11 @@ CROSSHAIR_TYPES = {str, bool, TraceFlags}
 
 
 class ContractClaim(Claim):
-    """One postcondition of one function, of one class if it is a method."""
+    """One postcondition of one function, of one class if it is a method.
+
+    What other claims have as attributes is worked out here; mypy knows no attribute that
+    is only read, and takes a property for less.
+    """
 
     discharges = ()
 
@@ -341,6 +345,7 @@ class _Instead:
         self.modules = modules
 
     def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
+        # It is a loader by what it does, not by its class.
         return spec_from_loader(name, self, origin=name) if name in self.modules else None  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> None:

@@ -7,12 +7,14 @@ takes it.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import z3
 
 from .engines.induction import Relation, Unrolling, invariant, leaves, relation
+from .lift.values import Tuple, Value
 from .machine import Machine, Run
 
 LONGEST = 6
@@ -54,10 +56,14 @@ def arrows(machine: Machine, timeout: float = 30.0) -> Iterator[Arrow]:
 def _taken(lifted: Relation, event: type, at: int, to: int) -> z3.BoolRef:
     """That an event comes in one phase and leaves the machine in another."""
     transition = next(t for t in lifted.transitions if t.event is event)
-    where = lifted.machine.state_type._fields.index("phase")  # type: ignore[attr-defined]
-    before, after = lifted.before.value.items[where], transition.after.items[where]  # type: ignore[union-attr]
-    (now,), (then,) = leaves(before), leaves(after)
+    (now,), (then,) = map(_phase, (lifted.before.value, transition.after))
     return z3.And(transition.guard, now == at, then == to)
+
+
+def _phase(state: Value) -> list[z3.ExprRef]:
+    assert isinstance(state, Tuple)
+    fields = list(inspect.get_annotations(state.cls))
+    return leaves(state.items[fields.index("phase")])
 
 
 def _shortest(unrolled: Unrolling, taken: dict[str, z3.BoolRef]) -> Run | None:

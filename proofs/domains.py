@@ -305,6 +305,19 @@ DRAWS = st.lists(st.just(0) | st.just(1 << 64) | st.integers(0, (1 << 128) - 1),
 Length = NewType("Length", int)
 """A number of bytes, from 0 to 40."""
 
+NO_TEXTS: st.SearchStrategy[object] = st.one_of(
+    st.sampled_from([None, True, 0, -1, 1.5, b"", b"a=1", (), ("a",), TraceFlags]),
+    st.integers(),
+    # Without a hash.
+    st.builds(dict, a=st.just(1)) | st.lists(st.just("a"), max_size=2),
+)
+
+
+def _same(value: object) -> object:
+    """The value: what is mapped is one branch, whatever it consists of."""
+    return value
+
+
 CARRIERS = carriers() | hostile_carriers()
 
 DOMAINS: dict[Any, Domain] = {
@@ -347,7 +360,7 @@ DOMAINS: dict[Any, Domain] = {
         | st.lists(PARENTS, max_size=2)
         | st.one_of(tracestates(), baggage_headers()).map(lambda text: text.split(",", 2))
     ),
-    object: Domain(TEXTS | hostile_values()),
+    object: Domain(TEXTS.map(str) | NO_TEXTS.map(_same) | hostile_values().map(_same)),
     Any: Domain(CARRIERS),
     Headers: Domain(CARRIERS),
     Carrier: Domain(CARRIERS | hostile_values() | st.sampled_from(FAILURES).map(Unreadable)),

@@ -9,12 +9,16 @@ is not regular, or not modelled, is refused.
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from re import _constants as op  # type: ignore[attr-defined]
-from re import _parser  # type: ignore[attr-defined]
+
+# What re compiled is known to its own parser alone, which has no types.
+from re import _constants, _parser  # type: ignore[attr-defined]
 from typing import Any
 
 from . import languages
 from .languages import ANY_CHARACTER, ANYTHING, EPSILON, LAST_CODE_POINT, CharSet, Language
+
+op: Any = _constants
+"""The constructs that CPython's parser knows."""
 
 TYPE_FLAGS = re.ASCII | re.LOCALE | re.UNICODE
 ASSERTIONS = (op.AT, op.ASSERT, op.ASSERT_NOT)
@@ -23,6 +27,11 @@ CHARACTERS = (op.LITERAL, op.NOT_LITERAL, op.IN, op.ANY)
 
 class NotRegular(Exception):
     """A construct of a pattern that these languages do not have."""
+
+
+def parsed(pattern: re.Pattern[str]) -> Any:
+    """The tree of a pattern, as CPython's parser makes it."""
+    return _parser.parse(pattern.pattern, pattern.flags)
 
 
 @cache
@@ -44,7 +53,7 @@ def group_places(pattern: re.Pattern[str]) -> tuple[tuple[int, int], ...] | None
     None unless every group takes part in every match, at the same place in all of them.
     """
     places: dict[int, tuple[int, int]] = {}
-    _place(list(_parser.parse(pattern.pattern, pattern.flags)), 0, places)
+    _place(list(parsed(pattern)), 0, places)
     if len(places) != pattern.groups:
         return None
     return tuple(places[group] for group in sorted(places))
@@ -87,8 +96,7 @@ def _width(code: Any, argument: Any) -> int | None:
 def _read(pattern: re.Pattern[str], rest: Language) -> Language:
     if not isinstance(pattern.pattern, str):
         raise NotRegular("a pattern over bytes")
-    parsed = _parser.parse(pattern.pattern, pattern.flags)
-    return _sequence(list(parsed), pattern.flags, rest)
+    return _sequence(list(parsed(pattern)), pattern.flags, rest)
 
 
 def _sequence(items: Sequence[Any], flags: int, rest: Language) -> Language:
@@ -183,6 +191,7 @@ def _tried_once(code: Any, argument: Any, flags: int) -> CharSet:
     state.flags = flags
     state.str = ""
     item = _parser.SubPattern(state, [(code, list(argument) if code is op.IN else argument)])
+    # The compiler is as private as the parser is.
     matches = re._compiler.compile(item, flags).match  # type: ignore[attr-defined]
     every = map(chr, range(LAST_CODE_POINT + 1))
     return CharSet.of((c, c) for c, character in enumerate(every) if matches(character))

@@ -1,6 +1,7 @@
 """Claims about the baggage header (W3C Baggage) and the baggage of the OpenTelemetry API."""
 
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from verified import Baggage, baggage
@@ -226,6 +227,24 @@ def entries_keep_their_places(before: Baggage, name: str, value: str, metadata: 
         return after is before
     expected = {entry[0]: entry for entry in entries} | {name: (name, value, metadata)}
     return [tuple(entry) for entry in after.entries] == list(expected.values())
+
+
+@claim(
+    "Whatever is asked of baggage, of whatever type, it does not raise, and what is no text is not "
+    "taken for a name, a value or metadata",
+    discharges="BG-13",
+    subject=(Baggage.set, Baggage.get, Baggage.remove),
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+)
+def anything_may_be_asked(state: Baggage, name: object, value: object, metadata: object) -> bool:
+    asked: Any = state
+    made = asked.set(name, value, metadata)
+    if not isinstance(name, str):
+        return asked.get(name) is None and asked.remove(name) is state and made is state
+    texts = isinstance(value, str) and isinstance(metadata, str)
+    taken = texts and name != "" and reading.is_metadata(str(metadata))
+    return made.entry(name) == (name, value, metadata) if taken else made is state
 
 
 @claim(

@@ -237,13 +237,23 @@ def same(entity: Any) -> object:
     return name, version, sorted(attributes, key=repr), schema_url
 
 
+def read_message(data: object) -> dict[int, list[int | bytes]]:
+    """The fields of a message that is a field.
+
+    :raises ValueError: if the field is a number.
+    """
+    if not isinstance(data, bytes):
+        raise ValueError("a number where a message belongs")
+    return read(data)
+
+
 def read_request(data: bytes) -> list[tuple[object, list[tuple[object, list[dict[int, object]]]]]]:
     """Resources, each with its scopes, each with its spans."""
     request = read(data)
     found = []
-    for resource_spans in map(read, request.pop(1, [])):  # type: ignore[arg-type]
+    for resource_spans in map(read_message, request.pop(1, [])):
         scopes = []
-        for scope_spans in map(read, resource_spans.pop(2, [])):  # type: ignore[arg-type]
+        for scope_spans in map(read_message, resource_spans.pop(2, [])):
             spans = [read_span(span) for span in scope_spans.pop(2, []) if isinstance(span, bytes)]
             scope = read(only(scope_spans, 1, None))
             scopes.append((read_entity(scope, only(scope_spans, 3, b""), True), spans))

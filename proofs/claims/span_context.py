@@ -85,6 +85,7 @@ def immutable(context: SpanContext, span_id: SpanId) -> bool:
         return False
 
     def put() -> None:
+        # What mypy refuses, as Python is to.
         context[1] = span_id  # type: ignore[index]
 
     names = (*SpanContext._fields, "is_valid", "other")
