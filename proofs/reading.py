@@ -81,6 +81,16 @@ def is_metadata(text: str) -> bool:
     return text == "" or (text == text.strip(WHITE) and METADATA.matches(text))
 
 
+def properties(metadata: str) -> list[tuple[str, str | None]]:
+    """The properties of metadata: keys, and values if they have any."""
+    found: list[tuple[str, str | None]] = []
+    if metadata and is_metadata(metadata):
+        for piece in metadata.split(";"):
+            key, has_value, value = piece.partition("=")
+            found.append((key.strip(WHITE), decoded(value.strip(WHITE)) if has_value else None))
+    return found
+
+
 def entries(header: str) -> Entries:
     """The members of a baggage header that are of the grammar, of the first 180."""
     found = []

@@ -1,5 +1,6 @@
 """Claims about trace and span ids (OpenTelemetry trace API and trace.proto)."""
 
+import warnings
 from typing import Any
 
 from verified import SpanContext, SpanId, TraceFlags, TraceId, TraceState
@@ -252,7 +253,8 @@ def ids_have_no_attributes(trace_id: TraceId, span_id: SpanId) -> bool:
 def shown_as_what_makes_it(context: SpanContext) -> bool:
     names = {cls.__name__: cls for cls in (SpanContext, TraceId, SpanId, TraceFlags, TraceState)}
     try:
-        made = eval(repr(context), names)
+        with warnings.catch_warnings(action="error", category=SyntaxWarning):
+            made = eval(repr(context), names)
     except (NameError, SyntaxError, ValueError, TypeError):
         return False
     return bool(made == context)
