@@ -7,8 +7,10 @@ from urllib.parse import unquote_to_bytes
 from verified import Baggage, baggage
 
 from .. import reading
-from ..claim import Constant, claim
+from ..claim import Constant, Fault, claim
+from ..contracts import fresh_import
 from ..domains import BaggageText, Block, Count, Metadata, Odd
+from ..frozen import is_frozen
 from ..grammar import Grammar
 from ..verdict import Verdict
 
@@ -319,3 +321,18 @@ def white_space_is_spaces_and_tabs(odd: Odd) -> bool:
 def properties_are_those_of_the_metadata(metadata: Metadata) -> bool:
     texts = (metadata, f"{metadata};p={metadata};q")
     return all(list(baggage.properties(text)) == reading.properties(text) for text in texts)
+
+
+@claim(
+    "No attribute of baggage can be set, deleted or added",
+    discharges="BG-13",
+    subject=Baggage.__post_init__,
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+    fault=Fault("verified.baggage", "frozen=True, ", ""),
+)
+def baggage_cannot_be_changed(state: Baggage) -> bool:
+    # Imported anew, so that a fault in how the class is declared is seen.
+    imported: Any = fresh_import(contracts=False)["verified.baggage"]
+    same = imported.Baggage(state.entries)
+    return is_frozen(same, ("entries", "other"), state.entries) and same.entries == state.entries

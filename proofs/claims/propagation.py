@@ -83,6 +83,19 @@ def several_headers_are_one(values: Sequence[object]) -> bool:
 
 
 @claim(
+    "Of several headers of a name, those that are nothing but spaces and tabs add nothing; other "
+    "white space is a member that is none",
+    discharges=("TS-06", "TS-08", "BG-06"),
+    subject=propagation.combined,
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def blank_headers_add_nothing(odd: Odd) -> bool:
+    values = ("a=1", odd, f" {odd}\t", "b=2")
+    return several_headers_are_one(values)
+
+
+@claim(
     "Without exactly one traceparent that can be read the trace is restarted: the tracestate goes "
     "with it and the context is as it was; else a tracestate changes nothing of the parent, even "
     "if reading it raises; a header that raises when it is read is not there",
@@ -324,8 +337,8 @@ class _Counting:
     def __init__(self, name: str) -> None:
         self.fields = (name,)
 
-    def extract(self, carrier: Any, context: Any = EMPTY, getter: Any = None) -> Context:
-        held = (context or EMPTY).baggage
+    def extract(self, carrier: Any, context: Context = EMPTY, getter: Any = None) -> Context:
+        held = context.baggage
         return EMPTY._replace(
             baggage=held.set(self.fields[0], f"{len(held.entries)} {getter} {carrier}")
         )
@@ -348,12 +361,13 @@ def a_composite_keeps_the_order(names: Order) -> bool:
     asked: Any = "context", "setter"
     composite.inject(sent, *asked)
     expected: dict[str, str] = {}
-    stored: dict[str, str] = {}
+    stored = {"given": "before"}
     for name in names:
         expected[name] = f"{len(expected)} setter context"
         stored[name] = f"{len(stored)} getter carrier"
     getter: Any = "getter"
-    read = composite.extract("carrier", EMPTY, getter).baggage.entries
+    given = EMPTY._replace(baggage=EMPTY.baggage.set("given", "before"))
+    read = composite.extract("carrier", given, getter).baggage.entries
     return (
         sent == expected
         and {entry.name: entry.value for entry in read} == stored

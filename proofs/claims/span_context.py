@@ -2,8 +2,6 @@
 
 import copy
 import pickle
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from verified import SpanContext, SpanId, TraceFlags, TraceId
@@ -12,6 +10,7 @@ from verified.tracestate import EMPTY
 
 from ..claim import Fault, claim
 from ..contracts import fresh_import
+from ..frozen import fails, is_frozen
 from ..verdict import Verdict
 
 
@@ -77,21 +76,13 @@ def immutable(context: SpanContext, span_id: SpanId) -> bool:
     context = tuple.__new__(imported.SpanContext, context)
     before = tuple(context)
 
-    def fails(change: Callable[[], object]) -> bool:
-        try:
-            change()
-        except (AttributeError, TypeError):
-            return True
-        return False
-
     def put() -> None:
         # What mypy refuses, as Python is to.
         context[1] = span_id  # type: ignore[index]
 
     names = (*SpanContext._fields, "is_valid", "other")
     return (
-        all(fails(partial(setattr, context, name, span_id)) for name in names)
-        and all(fails(partial(delattr, context, name)) for name in names)
+        is_frozen(context, names, span_id)
         and fails(put)
         and tuple(context) == before
         and hash(context) == hash(before)

@@ -5,8 +5,10 @@ from typing import Any
 from verified import TraceState, tracestate
 
 from .. import reading
-from ..claim import Constant, claim
+from ..claim import Constant, Fault, claim
+from ..contracts import fresh_import
 from ..domains import Odd, Place, Share, Sizes
+from ..frozen import is_frozen
 from ..grammar import Grammar
 from ..verdict import Verdict
 
@@ -316,4 +318,22 @@ def long_is_over_128(sizes: Sizes) -> bool:
     return all(
         state.truncated(limit).header == _truncated(header, limit)
         for limit in range(-1, len(header) + 2)
+    )
+
+
+@claim(
+    "No attribute of a list can be set, deleted or added",
+    discharges="SC-06",
+    subject=TraceState.__post_init__,
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+    fault=Fault("verified.tracestate", "frozen=True, ", ""),
+)
+def lists_cannot_be_changed(state: TraceState) -> bool:
+    # Imported anew, so that a fault in how the class is declared is seen.
+    imported: Any = fresh_import(contracts=False)["verified.tracestate"]
+    same = imported.TraceState(state.header)
+    return (
+        is_frozen(same, ("header", "members", "other"), state.header)
+        and same.header == state.header
     )
