@@ -7,13 +7,19 @@ from typing import Any
 
 import pytest
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_value
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
 
 from verified.exporter.batching import Limits
-from verified.otel.processor import VerifiedBatchSpanProcessor, VerifiedSimpleSpanProcessor
+from verified.otel.processor import (
+    Processed,
+    VerifiedBatchSpanProcessor,
+    VerifiedSimpleSpanProcessor,
+)
 
 MAKES: list[Callable[[SpanExporter], SpanProcessor]] = [
     VerifiedBatchSpanProcessor,
@@ -30,6 +36,19 @@ class RecordOnly(Sampler):
 
     def get_description(self) -> str:
         return "RecordOnly"
+
+
+class Blocked(SpanExporter):
+    """Exports when it is released."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.released = threading.Event()
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.entered.set()
+        self.released.wait()
+        return SpanExportResult.SUCCESS
 
 
 def names(exporter: InMemorySpanExporter) -> list[str]:
@@ -199,3 +218,80 @@ def test_what_is_empty_is_not_set(
 def test_arguments_out_of_range_are_an_error(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"no processor|must be positive"):
         limits(**arguments)
+
+
+def points(reader: InMemoryMetricReader) -> dict[str, dict[str, int | float]]:
+    """The values of each instrument by the type of error, of the one component that there is."""
+    data = reader.get_metrics_data()
+    assert data is not None
+    found: dict[str, dict[str, int | float]] = {}
+    (scope_metrics,) = data.resource_metrics[0].scope_metrics
+    assert scope_metrics.scope.name == "opentelemetry-sdk"
+    names = set()
+    for metric in scope_metrics.metrics:
+        for point in metric.data.data_points:
+            assert isinstance(point, NumberDataPoint)
+            attributes = dict(point.attributes or {})
+            names.add(
+                (attributes.pop("otel.component.type"), attributes.pop("otel.component.name"))
+            )
+            error = str(attributes.pop("error.type", ""))
+            assert attributes == {}
+            found.setdefault(metric.name, {})[error] = point.value
+    ((kind, name),) = names
+    assert str(name).startswith(f"{kind}/")
+    return found
+
+
+def test_what_a_batching_processor_counts_is_told_to_a_meter_provider() -> None:
+    reader = InMemoryMetricReader()
+    processor = VerifiedBatchSpanProcessor(
+        Blocked(), max_queue_size=2, meter_provider=MeterProvider([reader])
+    )
+    exporter = processor.span_exporter
+    assert isinstance(exporter, Blocked)
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    tracer = provider.get_tracer("test")
+    for _ in range(2):
+        tracer.start_span("first").end()
+    exporter.entered.wait()
+    for _ in range(5):
+        tracer.start_span("second").end()
+    assert points(reader) == {
+        "otel.sdk.processor.span.processed": {"": 2, "queue_full": 3},
+        "otel.sdk.processor.span.queue.size": {"": 2},
+        "otel.sdk.processor.span.queue.capacity": {"": 2},
+    }
+    processor.shutdown(timeout_millis=0)
+    tracer.start_span("third").end()
+    exporter.released.set()
+    assert points(reader)["otel.sdk.processor.span.processed"] == {
+        "": 2,
+        "queue_full": 3,
+        "already_shutdown": 1,
+        "shutdown_timeout": 2,
+    }
+
+
+def test_what_a_simple_processor_counts_is_told_to_a_meter_provider() -> None:
+    class Nested(SpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            tracer.start_span("nested").end()
+            if spans[0].name == "bad":
+                raise RuntimeError
+            return SpanExportResult.SUCCESS
+
+    reader = InMemoryMetricReader()
+    processor = VerifiedSimpleSpanProcessor(Nested(), meter_provider=MeterProvider([reader]))
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    tracer = provider.get_tracer("test")
+    for name in ("good", "bad", "good"):
+        tracer.start_span(name).end()
+    processor.shutdown()
+    tracer.start_span("late").end()
+    assert processor.processed == Processed(exported=2, failed=1, late=1, nested=3)
+    assert points(reader) == {
+        "otel.sdk.processor.span.processed": {"": 3, "already_shutdown": 1, "nested": 3}
+    }

@@ -23,7 +23,7 @@ from verified.propagation import EMPTY, Context
 
 from .. import reading
 from ..claim import claim
-from ..domains import Carrier, Odd, Pairs
+from ..domains import Carrier, Headers, Odd, Pairs
 from ..verdict import Verdict
 
 TRACES = VerifiedTraceContextPropagator()
@@ -61,6 +61,20 @@ class _Upper(DefaultGetter):
 
 
 GETTERS: tuple[Getter[Any], ...] = default_getter, _Other(), HeadersGetter(), _Upper()
+
+
+class _Closed(dict[Any, Any]):
+    """A carrier of which one header cannot be read."""
+
+    def __init__(self, carrier: Headers, name: str, failure: type[Exception]) -> None:
+        super().__init__(carrier)
+        self.name = name
+        self.failure = failure
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        if key == self.name:
+            raise self.failure
+        return super().get(key, default)
 
 
 class _Recorder(Setter[Any]):
@@ -140,6 +154,31 @@ def _without(context: ApiContext, key: str) -> dict[str, object]:
 def _stored(context: ApiContext) -> list[tuple[object, ...]]:
     held = api.get_all(context)
     return [(name, value, getattr(value, "metadata", "")) for name, value in held.items()]
+
+
+def _seen(context: ApiContext) -> tuple[object, object]:
+    return _fields(trace.get_current_span(context).get_span_context()), _stored(context)
+
+
+@claim(
+    "A header that raises when it is read is not there, and all others are",
+    discharges=("PR-01", "TS-02"),
+    subject=(VerifiedTraceContextPropagator.extract, VerifiedBaggagePropagator.extract),
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+)
+def what_cannot_be_read_is_not_there(carrier: Headers, failure: type[Exception]) -> bool:
+    given = ApiContext({"kept": 1})
+    for name in ("traceparent", "tracestate", "baggage"):
+        closed = _Closed(carrier, name, failure)
+        without = {key: value for key, value in carrier.items() if key != name}
+        for getter in (default_getter, _Other()):
+            for propagator in (TRACES, BAGGAGE):
+                read = propagator.extract(closed, given, getter)
+                expected = propagator.extract(without, given, getter)
+                if _seen(read) != _seen(expected) or read.get("kept") != 1:
+                    return False
+    return True
 
 
 @claim(

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from os import environ
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry.context import (
     _SUPPRESS_INSTRUMENTATION_KEY,
@@ -15,12 +15,14 @@ from opentelemetry.context import (
     detach,
     set_value,
 )
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from verified.exporter.batching import Limits, Returned, State
 from verified.exporter.outcome import FAILURE, SUCCESS, UNKNOWN
 from verified.exporter.processor import DEFAULTS, TIMEOUT, BatchProcessor, monotonic_millis
+from verified.otel.metrics import Counts, observe_processor
 
 _logger = logging.getLogger(__name__)
 
@@ -36,7 +38,8 @@ class VerifiedBatchSpanProcessor(SpanProcessor):
     and not used; a batch is never larger than the queue.
 
     An export is not cut off after ``export_timeout_millis``, as no thread can be; the exporter
-    has a timeout of its own.
+    has a timeout of its own. What the processor counts is also told to the ``meter_provider``,
+    if one is given.
 
     :raises ValueError: if an argument is out of range, or a batch is to exceed the queue.
     """
@@ -49,7 +52,7 @@ class VerifiedBatchSpanProcessor(SpanProcessor):
         max_export_batch_size: int | None = None,
         export_timeout_millis: float | None = None,
         *,
-        meter_provider: object = None,
+        meter_provider: MeterProvider | None = None,
     ) -> None:
         if max_queue_size is None:
             max_queue_size = _number("OTEL_BSP_MAX_QUEUE_SIZE", 1, DEFAULTS.max_queue_size)
@@ -69,6 +72,14 @@ class VerifiedBatchSpanProcessor(SpanProcessor):
             Limits(max_queue_size, max_export_batch_size, math.ceil(schedule_delay_millis)),
         )
         self._on_end = self._processor.on_end
+        if meter_provider is not None:
+            observe_processor(
+                meter_provider,
+                "batching_span_processor",
+                lambda: processed(self.state),
+                lambda: self.state.queue.queued,
+                max_queue_size,
+            )
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Do nothing."""
@@ -94,19 +105,49 @@ class VerifiedBatchSpanProcessor(SpanProcessor):
         return self._processor.state
 
 
+def processed(state: State) -> Counts:
+    """Numbers of spans that are no longer the batching processor's, by kind of error."""
+    queue = state.queue
+    return {
+        "": queue.accepted - queue.queued - state.discarded,
+        "queue_full": queue.full,
+        "already_shutdown": queue.late,
+        "shutdown_timeout": state.discarded,
+    }
+
+
+class Processed(NamedTuple):
+    """What became of the sampled spans that ended.
+
+    The exporter took ``exported``; of ``failed`` it said or raised otherwise. ``late`` ended
+    after shutdown, ``nested`` while the exporter itself exported.
+    """
+
+    exported: int = 0
+    failed: int = 0
+    late: int = 0
+    nested: int = 0
+
+
 class VerifiedSimpleSpanProcessor(SpanProcessor):
     """Hands each sampled span to the exporter when it ends, in place of ``SimpleSpanProcessor``.
 
     There is one export at a time, and none after shutdown. A span that the exporter itself
-    ends while it exports is not exported.
+    ends while it exports is not exported. What became of the spans is counted, and told to
+    the ``meter_provider`` if one is given.
     """
 
-    def __init__(self, span_exporter: SpanExporter, *, meter_provider: object = None) -> None:
+    def __init__(
+        self, span_exporter: SpanExporter, *, meter_provider: MeterProvider | None = None
+    ) -> None:
         self.span_exporter = span_exporter
         self._exporter = _Exporter(span_exporter)
         self._lock = threading.RLock()
         self._is_busy = False
         self._is_open = True
+        self._processed = Processed()
+        if meter_provider is not None:
+            observe_processor(meter_provider, "simple_span_processor", self._counts)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Do nothing."""
@@ -117,15 +158,36 @@ class VerifiedSimpleSpanProcessor(SpanProcessor):
         if context is None or not context.trace_flags & 1:
             return
         with self._lock:
-            if self._is_busy or not self._is_open:
-                return
-            self._is_busy = True
-            try:
-                self._exporter.export((span,))
-            except Exception:
-                _logger.exception("The exporter raised while it exported a span")
-            finally:
-                self._is_busy = False
+            before = self._processed
+            if self._is_busy:
+                self._processed = before._replace(nested=before.nested + 1)
+            elif not self._is_open:
+                self._processed = before._replace(late=before.late + 1)
+            else:
+                self._export(span)
+
+    def _export(self, span: ReadableSpan) -> None:
+        self._is_busy = True
+        is_exported = False
+        try:
+            is_exported = self._exporter.export((span,)).outcome == SUCCESS
+        except Exception:
+            _logger.exception("The exporter raised while it exported a span")
+        finally:
+            self._is_busy = False
+            after = self._processed
+            self._processed = after._replace(
+                exported=after.exported + is_exported, failed=after.failed + (not is_exported)
+            )
+
+    @property
+    def processed(self) -> Processed:
+        """What became of the spans that ended, in numbers."""
+        return self._processed
+
+    def _counts(self) -> Counts:
+        exported, failed, late, nested = self._processed
+        return {"": exported + failed, "already_shutdown": late, "nested": nested}
 
     def force_flush(self, timeout_millis: float = TIMEOUT) -> bool:
         """Wait for the export that is under way, then have the exporter flush."""
