@@ -29,6 +29,14 @@ _logger = logging.getLogger(__name__)
 _EXPORT_TIMEOUT = 30_000
 
 
+class CountingSpanExporter(SpanExporter):
+    """An exporter that knows more of what became of spans than ``SpanExportResult`` can say."""
+
+    def export_counted(self, spans: Sequence[ReadableSpan]) -> Returned:
+        """Export spans, and return what became of them: how many were refused, or unknown."""
+        raise NotImplementedError
+
+
 class VerifiedBatchSpanProcessor(SpanProcessor):
     """The batching processor, in place of ``BatchSpanProcessor``; sampled spans only.
 
@@ -227,23 +235,26 @@ class _Exporter:
         self._exporter = exporter
 
     def export(self, spans: Sequence[ReadableSpan], /) -> Returned:
-        with _untraced():
+        with untraced():
+            if isinstance(self._exporter, CountingSpanExporter):
+                return self._exporter.export_counted(spans)
             result: Any = self._exporter.export(spans)
         if result is SpanExportResult.SUCCESS:
             return Returned(SUCCESS)
         return Returned(FAILURE if result is SpanExportResult.FAILURE else UNKNOWN)
 
     def force_flush(self, timeout_millis: int, /) -> object:
-        with _untraced():
+        with untraced():
             return self._exporter.force_flush(timeout_millis)
 
     def shutdown(self) -> None:
-        with _untraced():
+        with untraced():
             self._exporter.shutdown()
 
 
 @contextmanager
-def _untraced() -> Iterator[None]:
+def untraced() -> Iterator[None]:
+    """What is done inside is not traced by instrumentations."""
     token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
     try:
         yield
