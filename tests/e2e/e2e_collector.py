@@ -26,9 +26,10 @@ class Collector:
     def __init__(self, folder: Path) -> None:
         self.file = folder / "spans.json"
         self.log = folder / "collector.log"
-        with socket.create_server(("127.0.0.1", 0)) as a, socket.create_server(
-            ("127.0.0.1", 0)
-        ) as b:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as a,
+            socket.create_server(("127.0.0.1", 0)) as b,
+        ):
             self.ports = {"http/protobuf": a.getsockname()[1], "grpc": b.getsockname()[1]}
         configuration = {
             "receivers": {
@@ -131,9 +132,7 @@ def collector(tmp_path: Path) -> Iterator[Collector]:
 
 @pytest.mark.parametrize("compression", ["none", "gzip"])
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
-def test_file_holds_what_was_ended(
-    collector: Collector, protocol: str, compression: str
-) -> None:
+def test_file_holds_what_was_ended(collector: Collector, protocol: str, compression: str) -> None:
     port = collector.ports[protocol]
     app = subprocess.run(
         [Path(sys.executable).with_name("opentelemetry-instrument"), sys.executable, APP],
