@@ -17,7 +17,7 @@ e2e: $(READY)
 	@command -v go >/dev/null || { \
 		echo "make e2e builds an OpenTelemetry Collector and needs Go 1.26 or newer" >&2; exit 2; }
 	$(MAKE) build/collector/collector
-	$(BIN)/python -m pytest -v tests/e2e/e2e_*.py --junit-xml=build/e2e.xml
+	VERIFIED_CONTRACTS=1 $(BIN)/python -m pytest -v tests/e2e/e2e_*.py --junit-xml=build/e2e.xml
 
 build/collector/collector: $(addprefix tests/collector/,go.mod go.sum main.go)
 	cd tests/collector && CGO_ENABLED=0 GOFLAGS=-mod=readonly nice go build -trimpath \

@@ -62,7 +62,13 @@ def main() -> None:
     state = TraceState([("vendor", "value"), ("other", "0")])
     remote = SpanContext(0xA1, 0xB2, True, trace.TraceFlags(1), state)
     parent = trace.set_span_in_context(trace.NonRecordingSpan(remote))
-    values: Attributes = {"text": "é", "yes": True, "whole": -(2**63), "real": 0.5, "list": ["a", "b"]}
+    values: Attributes = {
+        "text": "é",
+        "yes": True,
+        "whole": -(2**63),
+        "real": 0.5,
+        "list": ["a", "b"],
+    }
     for kind in SpanKind:
         with tracer.start_as_current_span(
             f"span {kind.name}", parent, kind, values, [Link(remote, {"link": 1})]
