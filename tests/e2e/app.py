@@ -12,6 +12,11 @@ def attributes(values: Attributes) -> dict[str, object]:
     return {k: list(v) if isinstance(v, tuple) else v for k, v in (values or {}).items()}
 
 
+def flags(of: int, remote: SpanContext | None) -> int:
+    """The flags of OTLP: those of the trace, and whether `remote` is."""
+    return of | 0x100 | (0x200 if remote is not None and remote.is_remote else 0)
+
+
 class Ended(SpanProcessor):
     def __init__(self) -> None:
         self.spans: list[dict[str, object]] = []
@@ -27,7 +32,7 @@ class Ended(SpanProcessor):
                 "spanId": f"{context.span_id:016x}",
                 "parentSpanId": f"{span.parent.span_id:016x}" if span.parent else "",
                 "traceState": context.trace_state.to_header(),
-                "sampled": int(context.trace_flags) & 1,
+                "flags": flags(context.trace_flags, span.parent),
                 "name": span.name,
                 "kind": span.kind.value + 1,
                 "start": span.start_time,
@@ -43,6 +48,7 @@ class Ended(SpanProcessor):
                         f"{link.context.trace_id:032x}",
                         f"{link.context.span_id:016x}",
                         link.context.trace_state.to_header(),
+                        flags(link.context.trace_flags, link.context),
                         attributes(link.attributes),
                     ]
                     for link in span.links
