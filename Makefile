@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: verify test lint bench wheel lock clean
+.PHONY: verify test e2e lint bench wheel lock clean
 
 verify: $(READY)
 	$(BIN)/verified prove --json build/report.json --junit build/report.xml \
@@ -12,6 +12,16 @@ verify: $(READY)
 
 test: $(READY)
 	VERIFIED_CONTRACTS=1 $(BIN)/python -m pytest --junit-xml=build/tests.xml
+
+e2e: $(READY)
+	@command -v go >/dev/null || { \
+		echo "make e2e builds an OpenTelemetry Collector and needs Go 1.26 or newer" >&2; exit 2; }
+	$(MAKE) build/collector/collector
+	VERIFIED_CONTRACTS=1 $(BIN)/python -m pytest -v tests/e2e/e2e_*.py --junit-xml=build/e2e.xml
+
+build/collector/collector: $(addprefix tests/collector/,go.mod go.sum main.go)
+	cd tests/collector && CGO_ENABLED=0 GOFLAGS=-mod=readonly nice go build -trimpath \
+		-ldflags="-s -w" -o ../../$@ .
 
 lint: $(READY)
 	$(BIN)/ruff check .
