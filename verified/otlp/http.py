@@ -1,0 +1,171 @@
+"""Requests over HTTP (OTLP, "OTLP/HTTP"), by urllib3 (extra ``otlp``)."""
+
+import gzip
+import socket
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
+
+from verified import __version__
+from verified.otlp.answer import (
+    MAX_REQUEST,
+    MAX_RESPONSE,
+    PROTOBUF,
+    Answer,
+    HttpAnswer,
+    NoAnswer,
+    NotSent,
+)
+from verified.otlp.configuration import Settings
+from verified.otlp.deadline import Deadline, TimedSocket
+
+USER_AGENT: Final = f"verified-otlp-exporter-python/{__version__}"
+"""The exporter, its language and its version ("User Agent")."""
+
+
+class _Attempt:
+    """What a connection is told of the attempt that uses it, and says of it."""
+
+    def __init__(self) -> None:
+        self.deadline = Deadline()
+        self.sent = False
+
+
+class _Timed(HTTPConnection):
+    """A connection on which all is done before the deadline of the attempt."""
+
+    def __init__(self, *arguments: Any, attempt: _Attempt, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._attempt = attempt
+
+    def _new_conn(self) -> socket.socket:
+        host = self._dns_host.strip("[]")
+        return self._attempt.deadline.connect(host, self.port, self.socket_options or ())
+
+    def connect(self) -> None:
+        super().connect()
+        deadline = self._attempt.deadline
+        deadline.watch(self.sock)
+        self.sock = TimedSocket(self.sock, deadline)
+
+    def request(self, *arguments: Any, **keywords: Any) -> None:
+        # Before all of it was given to the connection nobody has all of it.
+        super().request(*arguments, **keywords)
+        self._attempt.sent = True
+
+
+class _TimedTLS(_Timed, HTTPSConnection):
+    """The same over TLS."""
+
+
+class HttpSender:
+    """Sends requests to one URL, over one connection that is kept open.
+
+    Redirections are not followed and nothing is tried again. Of an answer no more is read
+    than ``MAX_RESPONSE`` and one byte. A connection over TLS checks the certificate and the
+    name of the receiver; a receiver that fails is one that cannot be connected to, and so
+    tried again later, as it may be given another certificate meanwhile.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._attempt = _Attempt()
+        self._pool: urllib3.HTTPConnectionPool | None = None
+        parts = urlsplit(settings.endpoint)
+        self._path = parts._replace(scheme="", netloc="").geturl()
+        self._headers = {
+            "user-agent": USER_AGENT,
+            **dict(settings.headers),
+            "accept-encoding": "identity",
+            "content-type": PROTOBUF,
+        }
+        if settings.gzip:
+            self._headers["content-encoding"] = "gzip"
+
+    def send(self, request: bytes, seconds: float | None) -> Answer:
+        """Send a request and return the answer, within a time if there is one. Never raises."""
+        if len(request) > MAX_REQUEST:
+            return NotSent(f"the request is larger than {MAX_REQUEST} bytes")
+        attempt = self._attempt
+        attempt.sent = False
+        attempt.deadline.start(seconds)
+        try:
+            if self._pool is None:
+                self._pool = self._new_pool()
+        except Exception as error:
+            return NotSent(f"the certificates or the key cannot be used: {_said(error)}")
+        try:
+            body = gzip.compress(request, 6, mtime=0) if self._settings.gzip else request
+            attempt.deadline.left()
+            response = self._pool.urlopen(
+                "POST",
+                self._path,
+                body,
+                self._headers,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+            return _answer(response)
+        except (HTTPError, OSError) as error:
+            return NoAnswer(attempt.sent, f"no answer: {_said(error)}")
+        except Exception as error:
+            return NoAnswer(attempt.sent, f"the answer is not HTTP: {_said(error)}")
+
+    def close(self) -> None:
+        """Send nothing any more; an attempt that is under way ends without an answer."""
+        self._attempt.deadline.end()
+
+    def _new_pool(self) -> urllib3.HTTPConnectionPool:
+        settings = self._settings
+        parts = urlsplit(settings.endpoint)
+        host = parts.hostname or ""
+        host = f"[{host}]" if ":" in host else host
+        pool: urllib3.HTTPConnectionPool
+        if parts.scheme == "http":
+            pool = urllib3.HTTPConnectionPool(host, parts.port, attempt=self._attempt)
+            pool.ConnectionCls = _Timed
+            return pool
+        context = urllib3.util.create_urllib3_context()
+        if settings.certificate:
+            context.load_verify_locations(settings.certificate)
+        else:
+            context.load_default_certs()
+        if settings.client_certificate:
+            context.load_cert_chain(settings.client_certificate, settings.client_key or None)
+        pool = urllib3.HTTPSConnectionPool(
+            host, parts.port, ssl_context=context, attempt=self._attempt
+        )
+        pool.ConnectionCls = _TimedTLS
+        return pool
+
+
+def _answer(response: BaseHTTPResponse) -> HttpAnswer:
+    """The answer, read as far as it may be. What is not read to its end is not used again."""
+    body = b""
+    try:
+        while len(body) <= MAX_RESPONSE:
+            more = response.read(MAX_RESPONSE + 1 - len(body), decode_content=False)
+            if not more:
+                response.release_conn()
+                break
+            body += more
+        get = response.headers.get
+        return HttpAnswer(
+            response.status,
+            get("content-type", ""),
+            get("content-encoding", ""),
+            get("retry-after", ""),
+            body,
+        )
+    finally:
+        response.close()
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:300]
