@@ -1,37 +1,40 @@
-"""The OTLP exporter for opentelemetry-sdk, in place of its own."""
+"""The OTLP exporter for opentelemetry-sdk, in place of its own (extra ``otlp``).
+
+It is an entry point, so that an application chooses it by its environment::
+
+    OTEL_TRACES_EXPORTER=verified_otlp
+"""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import environ
 
-from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExportResult
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from verified import otlp
 from verified.exporter.attempt import Limits
 from verified.exporter.batching import Returned
-from verified.exporter.outcome import SUCCESS, UNKNOWN
-from verified.otel.metrics import Counts, observe_exporter
-from verified.otel.processor import CountingSpanExporter, untraced
-from verified.otlp import exporter
+from verified.exporter.outcome import FAILURE, SUCCESS, UNKNOWN
+from verified.otel.untraced import untraced
+from verified.otlp import encode
 from verified.otlp.configuration import GRPC, Arguments, Settings, settings
+from verified.otlp.exporter import Counters, Exporter, Sender
 
 _logger = logging.getLogger(__name__)
 
+_BACKOFF = Limits()
 
-class VerifiedOTLPSpanExporter(CountingSpanExporter):
-    """Sends spans to an OTLP receiver over HTTP or gRPC, in place of ``OTLPSpanExporter``.
 
-    ``protocol`` is ``http/protobuf`` or ``grpc``, ``compression`` ``none`` or ``gzip``; the
-    timeout bounds all attempts for a batch together, in milliseconds, and is no limit if it
-    is 0. What is not given comes from the environment: OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
-    _PROTOCOL, _HEADERS, _TIMEOUT, _COMPRESSION, _CERTIFICATE, _CLIENT_KEY,
-    _CLIENT_CERTIFICATE and _INSECURE, then the same without TRACES. What is not valid is
-    warned of and not used. HTTP needs urllib3, gRPC needs grpcio.
+class VerifiedOTLPSpanExporter(SpanExporter):
+    """Sends spans over OTLP, in place of ``OTLPSpanExporter``.
+
+    What is not given comes from the environment, OTEL_EXPORTER_OTLP_TRACES_* before
+    OTEL_EXPORTER_OTLP_*: PROTOCOL, ENDPOINT, HEADERS, TIMEOUT, COMPRESSION, CERTIFICATE,
+    CLIENT_KEY, CLIENT_CERTIFICATE and INSECURE. ``endpoint`` is that of traces and used as
+    it is. ``timeout_millis`` is for a batch, all attempts together, and 0 is no limit. What
+    is not valid is warned of and not used.
 
     :raises ImportError: if the library for the protocol is not installed.
-    :raises OSError: if a file for TLS cannot be read.
     """
 
     def __init__(
@@ -42,90 +45,93 @@ class VerifiedOTLPSpanExporter(CountingSpanExporter):
         headers: Mapping[str, str] | None = None,
         timeout_millis: float | None = None,
         compression: str | None = None,
-        certificate: str | None = None,
-        client_key: str | None = None,
-        client_certificate: str | None = None,
+        certificate_file: str | None = None,
+        client_key_file: str | None = None,
+        client_certificate_file: str | None = None,
         insecure: bool | None = None,
-        meter_provider: MeterProvider | None = None,
-        first_backoff_millis: int = 1_000,
-        longest_backoff_millis: int = 5_000,
+        first_backoff_millis: int = _BACKOFF.first_backoff,
+        longest_backoff_millis: int = _BACKOFF.longest_backoff,
     ) -> None:
-        arguments = Arguments(
+        given = Arguments(
             protocol,
             endpoint,
             None if headers is None else tuple(headers.items()),
             timeout_millis,
             compression,
-            certificate,
-            client_key,
-            client_certificate,
+            certificate_file,
+            client_key_file,
+            client_certificate_file,
             insecure,
         )
-        self.settings, warnings = settings(environ, arguments)
+        self._settings, warnings = settings(environ, given)
         for warning in warnings:
             _logger.warning("%s", warning)
-        limits = Limits(self.settings.timeout, first_backoff_millis, longest_backoff_millis)
-        self._exporter = exporter.Exporter(_sender(self.settings, limits), limits)
-        if meter_provider is not None:
-            kind = "grpc" if self.settings.protocol == GRPC else "http"
-            observe_exporter(
-                meter_provider,
-                f"otlp_{kind}_span_exporter",
-                self._exported,
-                lambda: self.counts.in_flight,
-            )
+        make = _sender(self._settings)
+        self._exporter = Exporter(
+            lambda: make(self._settings),
+            Limits(self._settings.timeout, first_backoff_millis, longest_backoff_millis),
+        )
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Send spans, and wait for what becomes of them. Never raises."""
-        is_success = self.export_counted(spans).outcome == SUCCESS
-        return SpanExportResult.SUCCESS if is_success else SpanExportResult.FAILURE
+        """Export spans; SUCCESS if the receiver took the request. Never raises.
 
-    def export_counted(self, spans: Sequence[ReadableSpan]) -> Returned:
-        """Send spans, and return what became of them: also how many were refused, or unknown.
+        After shutdown the result is FAILURE, and so it is if it is not known whether the
+        receiver has the spans; ``returned`` tells these apart.
+        """
+        success = self.returned(spans).outcome == SUCCESS
+        return SpanExportResult.SUCCESS if success else SpanExportResult.FAILURE
 
-        A span that cannot be written is refused.
+    def returned(self, spans: Sequence[ReadableSpan]) -> Returned:
+        """Export spans and return what became of them, as a processor counts them.
+
+        Spans that have no encoding count with those that the receiver refused. Never raises.
         """
         try:
             with untraced():
-                encoded = otlp.encode(spans)
-                lost = len(encoded.lost)
-                returned = self._exporter.export(encoded.request, len(spans) - lost)
+                return self._export(spans)
         except Exception:
-            _logger.exception("The exporter raised while it exported %d spans", len(spans))
+            _logger.exception("The exporter failed")
             return Returned(UNKNOWN)
-        if lost:
-            _logger.warning("%d spans cannot be written and are lost", lost)
-        return returned._replace(rejected=returned.rejected + lost)
+
+    def _export(self, spans: Sequence[ReadableSpan]) -> Returned:
+        if not self._exporter.is_open:
+            self._exporter.count_failed(len(spans))
+            return Returned(FAILURE)
+        encoded = encode(spans)
+        lost = len(encoded.lost)
+        if lost > 0:
+            self._exporter.count_failed(lost)
+            _logger.error("%d spans have no encoding and are not exported", lost)
+        if not encoded.request:
+            return Returned(SUCCESS if not spans else FAILURE)
+        outcome, rejected = self._exporter.export(encoded.request, len(spans) - lost)
+        return Returned(outcome, rejected + lost if outcome == SUCCESS else 0)
 
     def force_flush(self, timeout_millis: float = 30_000) -> bool:
-        """Return True: nothing is kept back."""
-        return True
+        """Wait for the export that is under way; whether it ended in time."""
+        return self._exporter.force_flush(timeout_millis)
 
     def shutdown(self) -> None:
-        """Give up what waits for another attempt, and send nothing more."""
+        """Export nothing any more; an export that is under way is abandoned."""
         self._exporter.shutdown()
 
     @property
-    def counts(self) -> exporter.Counts:
-        """What became of all spans, in numbers."""
-        return self._exporter.counts
+    def settings(self) -> Settings:
+        """What the exporter is configured with."""
+        return self._settings
 
-    def _exported(self) -> Counts:
-        counts = self.counts
-        return {
-            "": counts.exported,
-            "rejected": counts.rejected,
-            "failed": counts.failed,
-            "unknown": counts.unknown,
-        }
+    @property
+    def counters(self) -> Counters:
+        """What was done up to now, in numbers of attempts and spans."""
+        return self._exporter.counters
 
 
-def _sender(found: Settings, limits: Limits) -> exporter.Sender:
-    # Only the library that is used is needed.
+def _sender(found: Settings) -> Callable[[Settings], Sender]:
+    """What sends requests over the protocol."""
     if found.protocol == GRPC:
         from verified.otlp.grpc import GrpcSender
 
-        return GrpcSender(found, limits)
+        return GrpcSender
     from verified.otlp.http import HttpSender
 
-    return HttpSender(found)
+    return HttpSender

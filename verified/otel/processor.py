@@ -3,26 +3,18 @@
 import logging
 import math
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from os import environ
 from typing import Any, NamedTuple
 
-from opentelemetry.context import (
-    _SUPPRESS_INSTRUMENTATION_KEY,
-    Context,
-    attach,
-    detach,
-    set_value,
-)
-from opentelemetry.metrics import MeterProvider
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from verified.exporter.batching import Limits, Returned, State
 from verified.exporter.outcome import FAILURE, SUCCESS, UNKNOWN
 from verified.exporter.processor import DEFAULTS, TIMEOUT, BatchProcessor, monotonic_millis
-from verified.otel.metrics import Counts, observe_processor
+from verified.otel.untraced import untraced
 
 _logger = logging.getLogger(__name__)
 
@@ -229,16 +221,25 @@ class VerifiedSimpleSpanProcessor(SpanProcessor):
 
 
 class _Exporter:
-    """An exporter of the SDK as the processor calls it; what it does itself is not traced."""
+    """An exporter of the SDK as the processor calls it; what it does itself is not traced.
+
+    An exporter that has ``returned``, as ``VerifiedOTLPSpanExporter``, says more than the
+    SDK's result can: how many spans were rejected, and that it does not know.
+    """
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
+        # A class that has an ``export`` of its own is asked for that.
+        owner = next(base for base in type(exporter).__mro__ if "export" in vars(base))
+        self._has_returned = "returned" in vars(owner)
 
     def export(self, spans: Sequence[ReadableSpan], /) -> Returned:
+        exporter: Any = self._exporter
         with untraced():
-            if isinstance(self._exporter, CountingSpanExporter):
-                return self._exporter.export_counted(spans)
-            result: Any = self._exporter.export(spans)
+            if self._has_returned:
+                returned: Returned = exporter.returned(spans)
+                return returned
+            result: Any = exporter.export(spans)
         if result is SpanExportResult.SUCCESS:
             return Returned(SUCCESS)
         return Returned(FAILURE if result is SpanExportResult.FAILURE else UNKNOWN)
@@ -250,16 +251,6 @@ class _Exporter:
     def shutdown(self) -> None:
         with untraced():
             self._exporter.shutdown()
-
-
-@contextmanager
-def untraced() -> Iterator[None]:
-    """What is done inside is not traced by instrumentations."""
-    token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
-    try:
-        yield
-    finally:
-        detach(token)
 
 
 def _seconds(millis: float) -> float:

@@ -55,7 +55,8 @@ class Arguments(NamedTuple):
     insecure: bool | None = None
 
 
-NOTHING: Final = Arguments()
+NOTHING_GIVEN: Final = Arguments()
+"""What is given in code if nothing is."""
 
 
 class Settings(NamedTuple):
@@ -99,7 +100,7 @@ class _Reader:
 @ensure(lambda result: result[0].timeout >= 0)
 @ensure(lambda result: result[0].protocol in (GRPC, HTTP_PROTOBUF))
 def settings(
-    environment: Mapping[str, str], arguments: Arguments = NOTHING
+    environment: Mapping[str, str], arguments: Arguments = NOTHING_GIVEN
 ) -> tuple[Settings, tuple[str, ...]]:
     """Return the settings of an exporter, and what is to be warned of."""
     reader = _Reader(environment)

@@ -1,162 +1,246 @@
-"""Sends encoded spans until they are answered for good (OTLP, "Failures").
+"""The export of requests at work: a sender, a clock and waits round ``attempt``.
 
-``verified.exporter.attempt`` decides what an answer leads to, ``verified.otlp.answer`` what it
-means. Here are the clock, the draw of the jitter, the wait and the sender.
+What is to be done after an answer is decided by ``attempt.step`` alone. No lock is held
+while a request is sent; a wait ends when the exporter is shut down.
 """
 
 import logging
 import os
-import random
+import secrets
 import threading
 import time
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol
+from contextlib import suppress
+from typing import Any, Final, NamedTuple, Protocol
+from weakref import WeakSet
 
-from verified.exporter import attempt
-from verified.exporter.attempt import DONE, SENDING, Abandoned, Elapsed, Event, Limits, State
+from verified.exporter.attempt import (
+    DONE,
+    WAITING,
+    Abandoned,
+    Elapsed,
+    Limits,
+    State,
+    start,
+    step,
+)
 from verified.exporter.batching import Returned
 from verified.exporter.outcome import FAILURE, SUCCESS
 from verified.exporter.processor import monotonic_millis
-from verified.otlp.answer import MAX_REQUEST, Answer, Time, meaning
-
-DEFAULTS: Final = Limits()
+from verified.otlp.answer import Answer, NoAnswer, Time, meaning
 
 _logger = logging.getLogger(__name__)
-# Seeding the generator of the application must not make all its processes wait alike.
-_RANDOM: Final = random.SystemRandom()
+
+_LOG_EVERY: Final = 60_000
+"""How long a reason that is the same is not logged again, in milliseconds."""
+
+_MOST_REASONS: Final = 100
 
 
 class Sender(Protocol):
-    """Carries one request to the receiver."""
+    """What requests are handed to."""
 
-    def send(self, request: bytes, timeout: float | None) -> Answer:
-        """Return the answer, or that there is none after so many seconds. Never raises."""
-        raise NotImplementedError
+    def send(self, request: bytes, seconds: float | None, /) -> Answer:
+        """Send a request once, within a time if there is one."""
+        ...
 
     def close(self) -> None:
-        """Close the connections."""
-        raise NotImplementedError
+        """Send nothing any more, and end an attempt that is under way; from any thread."""
 
 
-class Counts(NamedTuple):
-    """What became of the spans that were handed over, and in how many attempts.
+class Counters(NamedTuple):
+    """What an exporter did: attempts, those that were not the first, and spans by their fate."""
 
-    The receiver took ``exported`` and refused ``rejected`` in partial successes; ``failed``
-    it has not, ``unknown`` it may have. The others are ``in_flight``.
-    """
-
+    attempts: int = 0
+    retries: int = 0
     exported: int = 0
     rejected: int = 0
     failed: int = 0
     unknown: int = 0
-    in_flight: int = 0
-    attempts: int = 0
 
 
 class Exporter:
-    """Exports requests through a sender; one that shut down sends nothing more."""
+    """Exports requests one at a time, each until it is answered for good or its time is over.
+
+    A request that comes while another is under way waits for it, within its own time.
+    """
 
     def __init__(
         self,
-        sender: Sender,
-        limits: Limits = DEFAULTS,
+        make_sender: Callable[[], Sender],
+        limits: Limits,
+        *,
         clock: Callable[[], int] = monotonic_millis,
-        draw: Callable[[int], int] = _RANDOM.randrange,
+        draw: Callable[[int], int] = secrets.randbelow,
     ) -> None:
         if not limits.is_valid:
-            raise ValueError(f"no exporter can be configured with {limits}")
-        self._sender = sender
+            raise ValueError(f"no exporter can have {limits}")
+        self._make_sender = make_sender
         self._limits = limits
         self._clock = clock
         self._draw = draw
+        self._counters = Counters()
+        self._is_open = True
         self._begin()
+        _exporters.add(self)
 
     def _begin(self) -> None:
-        self._process = os.getpid()
-        self._stopped = threading.Event()
-        self._lock = threading.Lock()
-        self._counts = Counts()
-
-    @property
-    def counts(self) -> Counts:
-        """What became of all spans, in numbers."""
-        return self._counts
+        """Make what belongs to one process."""
+        self._changed = threading.Condition()
+        self._owner: int | None = None
+        self._sender = self._make_sender()
+        self._logged: dict[str, int] = {}
 
     def export(self, request: bytes, spans: int) -> Returned:
-        """Return what became of a request with so many spans; an empty one is not sent.
+        """Export a request with so many spans and return what became of it. Never raises.
 
-        Takes no longer than the timeout of the limits. In a process that was forked it begins
-        anew, as the locks of other threads stay behind.
+        After shutdown nothing is sent, and nothing by a signal handler amid an export.
         """
-        if not request:
-            return Returned(SUCCESS)
-        if self._process != os.getpid():
-            self._begin()
-        self._count(in_flight=spans)
-        returned, attempts = Returned(FAILURE), 0
-        try:
-            returned, attempts = self._exported(request, spans)
-        finally:
-            failed = returned.outcome == FAILURE
-            done = returned.outcome == SUCCESS
-            self._count(
-                exported=(spans - returned.rejected) * done,
-                rejected=returned.rejected * done,
-                failed=spans * failed,
-                unknown=spans * (not failed and not done),
-                in_flight=-spans,
-                attempts=attempts,
-            )
-        return returned
+        state = start(self._limits, self._clock())
+        if not self._enter(state):
+            state = state._replace(attempts=0, phase=DONE, outcome=FAILURE)
+        else:
+            try:
+                state = self._run(state, request)
+            finally:
+                self._leave()
+        self._count(state, spans)
+        return Returned(state.outcome, min(state.rejected, spans))
 
     def shutdown(self) -> None:
-        """End the waiting for another attempt; nothing is sent any more but what is under way."""
-        if not self._stopped.is_set():
-            self._stopped.set()
-            self._sender.close()
+        """Send nothing any more; an export that is under way or waits is abandoned.
 
-    def _exported(self, request: bytes, spans: int) -> tuple[Returned, int]:
-        if self._stopped.is_set():
-            _logger.warning("The exporter is shut down; %d spans are not exported", spans)
-            return Returned(FAILURE), 0
-        if len(request) > MAX_REQUEST:
-            _logger.warning(
-                "A request of %d bytes with %d spans is not sent; %d bytes may be",
-                *(len(request), spans, MAX_REQUEST),
+        Called again, it does nothing.
+        """
+        with self._changed:
+            was_open, self._is_open = self._is_open, False
+            sender = self._sender
+            self._changed.notify_all()
+        if was_open:
+            sender.close()
+
+    def force_flush(self, timeout_millis: float) -> bool:
+        """Wait for the export that is under way; whether it ended in time."""
+        with self._changed:
+            if self._owner == threading.get_ident():
+                return False
+            return self._changed.wait_for(
+                lambda: self._owner is None,
+                min(max(timeout_millis, 0) / 1000, threading.TIMEOUT_MAX),
             )
-            return Returned(FAILURE), 0
-        state, reason = attempt.start(self._limits, self._clock()), ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the exporter is not shut down."""
+        return self._is_open
+
+    @property
+    def counters(self) -> Counters:
+        """What was done up to now."""
+        with self._changed:
+            return self._counters
+
+    def _enter(self, state: State) -> bool:
+        """Wait until no other export is under way; whether this one may begin."""
+        with self._changed:
+            if self._owner == threading.get_ident():
+                return False
+            while self._is_open and self._owner is not None:
+                left = self._left(state)
+                if left is not None and left <= 0:
+                    return False
+                self._changed.wait(left)
+            if self._is_open:
+                self._owner = threading.get_ident()
+            return self._is_open
+
+    def _leave(self) -> None:
+        with self._changed:
+            self._owner = None
+            self._changed.notify_all()
+
+    def _run(self, state: State, request: bytes) -> State:
+        """What the machine makes of a request in the end."""
         while state.phase != DONE:
-            if state.phase == SENDING:
-                event, reason = self._sent(request, state)
-            else:
-                event = self._waited(state)
-            state, _ = attempt.step(self._limits, state, event)
-        if state.outcome != SUCCESS:
-            _logger.warning(
-                "%d spans were not exported in %d attempts: %s", spans, state.attempts, reason
+            if state.phase == WAITING:
+                is_over = self._wait(state.until)
+                event = Elapsed(self._clock()) if is_over else Abandoned()
+                state, _ = step(self._limits, state, event)
+                continue
+            answer = self._send(request, state)
+            spread = state.backoff // 5
+            moment = Time(
+                self._clock(), time.time_ns() // 1_000_000, self._draw(spread + spread + 1)
             )
-        elif reason:
-            _logger.warning("%d spans were exported, but %s", spans, reason)
-        return Returned(state.outcome, min(state.rejected, spans)), state.attempts
+            answered = meaning(answer, moment)
+            state, _ = step(self._limits, state, answered.event)
+            if answered.reason:
+                self._log(answered.reason, state)
+        return state
 
-    def _sent(self, request: bytes, state: State) -> tuple[Event, str]:
-        """What becomes of one attempt, in what is left of the time."""
-        left = None
-        if self._limits.timeout > 0:
-            left = max(state.deadline - self._clock(), 1) / 1000
-        answer = self._sender.send(request, left)
-        draw = self._draw(state.backoff // 5 * 2 + 1)
-        return meaning(answer, Time(self._clock(), time.time_ns() // 1_000_000, draw))
+    def _send(self, request: bytes, state: State) -> Answer:
+        try:
+            left = self._left(state)
+            return self._sender.send(request, None if left is None else max(left, 0.001))
+        except Exception as error:
+            return NoAnswer(True, f"the sender raised {type(error).__name__}: {error}"[:300])
 
-    def _waited(self, state: State) -> Event:
-        """The wait is over, or the exporter was shut down meanwhile."""
-        wait = max(state.until - self._clock(), 0) / 1000
-        if self._stopped.wait(min(wait, threading.TIMEOUT_MAX)):
-            return Abandoned()
-        return Elapsed(self._clock())
+    def _wait(self, until: int) -> bool:
+        """Wait until a time; False if the exporter is shut down before."""
+        with self._changed:
+            while self._is_open:
+                left = until - self._clock()
+                if left <= 0:
+                    return True
+                self._changed.wait(min(left / 1000, threading.TIMEOUT_MAX))
+            return False
 
-    def _count(self, **more: int) -> None:
-        with self._lock:
-            counts = self._counts._asdict()
-            self._counts = Counts(**{name: counts[name] + more.get(name, 0) for name in counts})
+    def _left(self, state: State) -> float | None:
+        """The seconds that are left of the export; None if it has no limit."""
+        if self._limits.timeout == 0:
+            return None
+        return min((state.deadline - self._clock()) / 1000, threading.TIMEOUT_MAX)
+
+    def _count(self, state: State, spans: int) -> None:
+        rejected = min(state.rejected, spans)
+        success, failure = state.outcome == SUCCESS, state.outcome == FAILURE
+        with self._changed:
+            before = self._counters
+            self._counters = Counters(
+                before.attempts + state.attempts,
+                before.retries + max(state.attempts - 1, 0),
+                before.exported + (spans - rejected if success else 0),
+                before.rejected + (rejected if success else 0),
+                before.failed + (spans if failure else 0),
+                before.unknown + (0 if success or failure else spans),
+            )
+
+    def count_failed(self, spans: int) -> None:
+        """Count spans that could not be put into a request."""
+        with self._changed:
+            self._counters = self._counters._replace(failed=self._counters.failed + spans)
+
+    def _log(self, reason: str, state: State) -> None:
+        """Log a reason, unless it was not long ago. A handler that raises is not our concern."""
+        now = self._clock()
+        if now - self._logged.get(reason, now - _LOG_EVERY) < _LOG_EVERY:
+            return
+        if len(self._logged) >= _MOST_REASONS:
+            self._logged.clear()
+        self._logged[reason] = now
+        with suppress(Exception):
+            ends = "" if state.phase == WAITING else "; it is not tried again"
+            level = logging.WARNING if state.outcome == SUCCESS or ends == "" else logging.ERROR
+            _logger.log(level, "Export of spans: %s%s", reason, ends)
+
+
+_exporters: WeakSet[Any] = WeakSet()
+
+
+def _fork_all() -> None:
+    for exporter in list(_exporters):
+        exporter._begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_fork_all)

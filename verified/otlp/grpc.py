@@ -1,99 +1,130 @@
-"""The sender of OTLP over gRPC, by grpcio (OTLP, "OTLP/gRPC")."""
+"""Requests over gRPC (OTLP, "OTLP/gRPC"), by grpcio (extra ``otlp-grpc``)."""
 
-import os
+import threading
 from pathlib import Path
 from typing import Any, Final
 
 import grpc
 
-from verified.exporter.attempt import Limits
-from verified.otlp.answer import MAX_REQUEST, MAX_RESPONSE, Answer, GrpcAnswer, NoAnswer
+from verified import __version__
+from verified.otlp.answer import (
+    MAX_REQUEST,
+    MAX_RESPONSE,
+    Answer,
+    GrpcAnswer,
+    NoAnswer,
+    NotSent,
+)
 from verified.otlp.configuration import Settings
-from verified.otlp.exporter import DEFAULTS
-from verified.otlp.user_agent import USER_AGENT
 
 METHOD: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
-_OWN_CODES: Final = (1, 4, 14)
-"""CANCELLED, DEADLINE_EXCEEDED and UNAVAILABLE, which grpcio also gives itself."""
+# What the library itself makes of a call that a connection or the time cuts off.
+_OF_THE_LIBRARY: Final = frozenset({1, 2, 4, 13, 14})
+
+# The library says in its text for debugging what its statuses do not say.
+_OF_THE_RECEIVER: Final = "Error received from peer"
+_NOT_CONNECTED: Final = ("failed to connect to", "dns resolution failed", "name resolution")
 
 
 class GrpcSender:
-    """Calls the service with each request; nothing is tried again by grpcio itself.
+    """Sends requests to one target over one channel, which tries nothing again by itself.
 
-    :raises OSError: if a file of the settings cannot be read.
+    A status that the library may have made itself, of a connection that broke or of a time
+    that was over, is no answer: the request may have been received.
     """
 
-    def __init__(self, settings: Settings, limits: Limits = DEFAULTS) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._options = [
-            ("grpc.enable_retries", 0),
-            ("grpc.max_receive_message_length", MAX_RESPONSE),
-            ("grpc.max_send_message_length", MAX_REQUEST),
-            ("grpc.initial_reconnect_backoff_ms", limits.first_backoff),
-            ("grpc.min_reconnect_backoff_ms", limits.first_backoff),
-            ("grpc.max_reconnect_backoff_ms", limits.longest_backoff),
-            ("grpc.primary_user_agent", USER_AGENT),
-        ]
-        self._credentials = None
-        if not settings.insecure:
-            self._credentials = grpc.ssl_channel_credentials(
-                *map(
-                    _read, (settings.certificate, settings.client_key, settings.client_certificate)
-                )
-            )
-        self._compression = (
-            grpc.Compression.Gzip if settings.gzip else grpc.Compression.NoCompression
-        )
-        self._open()
+        self._lock = threading.Lock()
+        self._channel: grpc.Channel | None = None
+        self._call: Any = None
+        self._is_open = True
 
-    def _open(self) -> None:
-        self._process = os.getpid()
-        target = self._settings.endpoint
-        if self._credentials is None:
-            self._channel = grpc.insecure_channel(target, options=self._options)
-        else:
-            self._channel = grpc.secure_channel(target, self._credentials, options=self._options)
-        self._export: Any = self._channel.unary_unary(METHOD)
-
-    def send(self, request: bytes, timeout: float | None) -> Answer:
-        """Return the answer to a request, or that there is none after so many seconds."""
-        if self._process != os.getpid():
-            # The channel is the parent's.
-            self._open()
+    def send(self, request: bytes, seconds: float | None) -> Answer:
+        """Send a request and return the answer, within a time if there is one. Never raises."""
+        if len(request) > MAX_REQUEST:
+            return NotSent(f"the request is larger than {MAX_REQUEST} bytes")
         try:
-            body = self._export(
-                request,
-                timeout=timeout,
-                metadata=self._settings.headers,
-                compression=self._compression,
-            )
-        except grpc.RpcError as error:
-            return _failed(error)
-        except ValueError as error:
-            return NoAnswer(False, f"the channel is closed: {error}")
+            with self._lock:
+                if not self._is_open:
+                    return NoAnswer(False, "the exporter is shut down")
+                if self._channel is None:
+                    self._channel = _new_channel(self._settings)
+                export = self._channel.unary_unary(METHOD, _same, _same)
+                self._call = export.future(
+                    request, timeout=seconds, metadata=self._settings.headers or None
+                )
+        except Exception as error:
+            return NotSent(f"the channel cannot be made: {type(error).__name__}: {error}"[:300])
+        call = self._call
+        try:
+            body = call.result()
+        except grpc.RpcError:
+            return _refusal(call)
+        except grpc.FutureCancelledError:
+            return NoAnswer(True, "the call was cancelled")
+        except Exception as error:
+            return NoAnswer(True, f"no answer: {type(error).__name__}: {error}"[:300])
         return GrpcAnswer(0, body=body)
 
     def close(self) -> None:
-        """Close the channel; a call that is under way is cancelled."""
-        self._channel.close()
+        """Send nothing any more; a call that is under way is cancelled."""
+        with self._lock:
+            self._is_open = False
+            call, channel = self._call, self._channel
+        if call is not None:
+            call.cancel()
+        if channel is not None:
+            channel.close()
 
 
-def _failed(error: Any) -> Answer:
-    """What the receiver answered, or that nobody did.
+def _refusal(call: Any) -> Answer:
+    """What a call says that did not succeed."""
+    code = int(call.code().value[0])
+    message = str(call.details() or "")
+    debugging = str(call.debug_error_string() or "")
+    if code in _OF_THE_LIBRARY and _OF_THE_RECEIVER not in debugging.partition("{")[0]:
+        connected = not message.lower().startswith(_NOT_CONNECTED)
+        return NoAnswer(connected, f"no answer: {code}: {message}"[:300])
+    details = b""
+    for key, value in call.trailing_metadata() or ():
+        if key == "grpc-status-details-bin" and isinstance(value, bytes):
+            details = value
+    return GrpcAnswer(code, message, details)
 
-    A status that came with metadata is the receiver's. One without may be grpcio's own, for a
-    connection that was lost, and the request may have been received.
+
+def _new_channel(settings: Settings) -> grpc.Channel:
+    """A channel, which connects when it is first used.
+
+    :raises OSError: if a certificate or the key cannot be read.
     """
-    code = error.code().value[0]
-    message = error.details() or ""
-    trailing = dict(error.trailing_metadata() or ())
-    details = trailing.get("grpc-status-details-bin", b"")
-    if code in _OWN_CODES and not trailing and not error.initial_metadata():
-        connected = not message.startswith("failed to connect to all addresses")
-        return NoAnswer(connected, f"there is no answer: {message}")
-    return GrpcAnswer(code, message, details if isinstance(details, bytes) else b"")
+    options = (
+        ("grpc.enable_retries", 0),
+        ("grpc.primary_user_agent", f"verified-otlp-exporter-python/{__version__}"),
+        ("grpc.max_receive_message_length", MAX_RESPONSE),
+        ("grpc.max_send_message_length", MAX_REQUEST),
+        # Our own waits are those that the standard asks for.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 1000),
+    )
+    compression = grpc.Compression.Gzip if settings.gzip else grpc.Compression.NoCompression
+    if settings.insecure:
+        return grpc.insecure_channel(settings.endpoint, options, compression)
+    credentials = grpc.ssl_channel_credentials(
+        _read(settings.certificate),
+        _read(settings.client_key or settings.client_certificate)
+        if settings.client_certificate
+        else None,
+        _read(settings.client_certificate),
+    )
+    return grpc.secure_channel(settings.endpoint, credentials, options, compression)
 
 
 def _read(name: str) -> bytes | None:
     return Path(name).read_bytes() if name else None
+
+
+def _same(data: bytes) -> bytes:
+    return data

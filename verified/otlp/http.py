@@ -1,220 +1,171 @@
-"""The sender of OTLP over HTTP, by urllib3 (OTLP, "OTLP/HTTP")."""
+"""Requests over HTTP (OTLP, "OTLP/HTTP"), by urllib3 (extra ``otlp``)."""
 
 import gzip
-import io
-import os
 import socket
-import time
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
 
-from verified.otlp.answer import MAX_RESPONSE, PROTOBUF, Answer, HttpAnswer, NoAnswer
+from verified import __version__
+from verified.otlp.answer import (
+    MAX_REQUEST,
+    MAX_RESPONSE,
+    PROTOBUF,
+    Answer,
+    HttpAnswer,
+    NoAnswer,
+    NotSent,
+)
 from verified.otlp.configuration import Settings
-from verified.otlp.user_agent import USER_AGENT
+from verified.otlp.deadline import Deadline, TimedSocket
 
-_PIECE: Final = 65_536
+USER_AGENT: Final = f"verified-otlp-exporter-python/{__version__}"
+"""The exporter, its language and its version ("User Agent")."""
+
+
+class _Attempt:
+    """What a connection is told of the attempt that uses it, and says of it."""
+
+    def __init__(self) -> None:
+        self.deadline = Deadline()
+        self.sent = False
+
+
+class _Timed(HTTPConnection):
+    """A connection on which all is done before the deadline of the attempt."""
+
+    def __init__(self, *arguments: Any, attempt: _Attempt, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._attempt = attempt
+
+    def _new_conn(self) -> socket.socket:
+        host = self._dns_host.strip("[]")
+        return self._attempt.deadline.connect(host, self.port, self.socket_options or ())
+
+    def connect(self) -> None:
+        super().connect()
+        deadline = self._attempt.deadline
+        deadline.watch(self.sock)
+        self.sock = TimedSocket(self.sock, deadline)
+
+    def request(self, *arguments: Any, **keywords: Any) -> None:
+        # Before all of it was given to the connection nobody has all of it.
+        super().request(*arguments, **keywords)
+        self._attempt.sent = True
+
+
+class _TimedTLS(_Timed, HTTPSConnection):
+    """The same over TLS."""
 
 
 class HttpSender:
-    """Posts each request to the endpoint, on a connection that is kept.
+    """Sends requests to one URL, over one connection that is kept open.
 
-    A redirection is not followed and nothing is tried again. From the moment at which there
-    is a connection the timeout bounds all that happens on it together; each address of the
-    endpoint may take the timeout to connect, and the time to look up its name is the system's.
+    Redirections are not followed and nothing is tried again. Of an answer no more is read
+    than ``MAX_RESPONSE`` and one byte. A connection over TLS checks the certificate and the
+    name of the receiver; a receiver that fails is one that cannot be connected to, and so
+    tried again later, as it may be given another certificate meanwhile.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._attempt = _Attempt()
+        self._pool: urllib3.HTTPConnectionPool | None = None
         parts = urlsplit(settings.endpoint)
-        self._host, self._port = parts.hostname or "", parts.port
-        self._is_plain = parts.scheme == "http"
-        self._target = parts._replace(scheme="", netloc="").geturl()
+        self._path = parts._replace(scheme="", netloc="").geturl()
         self._headers = {
             "user-agent": USER_AGENT,
             **dict(settings.headers),
+            "accept-encoding": "identity",
             "content-type": PROTOBUF,
-            "accept-encoding": "gzip",
         }
         if settings.gzip:
             self._headers["content-encoding"] = "gzip"
-        self._open()
 
-    def _open(self) -> None:
-        self._process = os.getpid()
-        self._pool: urllib3.HTTPConnectionPool
-        if self._is_plain:
-            self._pool = urllib3.HTTPConnectionPool(self._host, self._port)
-            self._pool.ConnectionCls = _Plain
-            return
-        self._pool = urllib3.HTTPSConnectionPool(
-            self._host,
-            self._port,
-            cert_reqs="CERT_REQUIRED",
-            ca_certs=self._settings.certificate or None,
-            cert_file=self._settings.client_certificate or None,
-            key_file=self._settings.client_key or None,
-        )
-        self._pool.ConnectionCls = _Secure
-
-    def send(self, request: bytes, timeout: float | None) -> Answer:
-        """Return the answer to a request, or that there is none after so many seconds."""
-        if self._process != os.getpid():
-            # The connections are the parent's.
-            self._open()
+    def send(self, request: bytes, seconds: float | None) -> Answer:
+        """Send a request and return the answer, within a time if there is one. Never raises."""
+        if len(request) > MAX_REQUEST:
+            return NotSent(f"the request is larger than {MAX_REQUEST} bytes")
+        attempt = self._attempt
+        attempt.sent = False
+        attempt.deadline.start(seconds)
         try:
-            body = gzip.compress(request, 6) if self._settings.gzip else request
+            if self._pool is None:
+                self._pool = self._new_pool()
+        except Exception as error:
+            return NotSent(f"the certificates or the key cannot be used: {_said(error)}")
+        try:
+            body = gzip.compress(request, 6, mtime=0) if self._settings.gzip else request
+            attempt.deadline.left()
             response = self._pool.urlopen(
                 "POST",
-                self._target,
-                body=body,
-                headers=self._headers,
+                self._path,
+                body,
+                self._headers,
                 retries=False,
                 redirect=False,
-                assert_same_host=False,
-                timeout=urllib3.Timeout(total=timeout),
                 preload_content=False,
                 decode_content=False,
             )
-        except (_NotConnected, NewConnectionError, ConnectTimeoutError) as error:
-            return NoAnswer(False, f"there is no connection: {error}")
-        except Exception as error:
-            return NoAnswer(True, f"there is no answer: {error}")
-        try:
             return _answer(response)
-        except Exception as error:
-            response.close()
-            return NoAnswer(True, f"the answer ends early: {error}")
-
-    def close(self) -> None:
-        """Close the connections that are not in use."""
-        self._pool.close()
-
-
-def _answer(response: urllib3.BaseHTTPResponse) -> HttpAnswer:
-    body = bytearray()
-    while len(body) <= MAX_RESPONSE:
-        piece = response.read(_PIECE)
-        if not piece:
-            break
-        body += piece
-    if len(body) > MAX_RESPONSE:
-        # What is left of it would be taken for the next answer.
-        response.close()
-    else:
-        response.release_conn()
-    headers = response.headers
-    return HttpAnswer(
-        response.status,
-        headers.get("content-type", ""),
-        headers.get("content-encoding", ""),
-        headers.get("retry-after", ""),
-        bytes(body),
-    )
-
-
-class _NotConnected(Exception):
-    """There is no connection yet, so nothing was sent."""
-
-
-class _Plain(HTTPConnection):
-    """A connection that counts the time from when it is used."""
-
-    def connect(self) -> None:
-        super().connect()
-        _bound(self)
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        _begin(self)
-        super().request(*args, **kwargs)
-
-
-class _Secure(HTTPSConnection):
-    """The same with TLS."""
-
-    def connect(self) -> None:
-        try:
-            super().connect()
-        except (NewConnectionError, ConnectTimeoutError):
-            raise
         except (HTTPError, OSError) as error:
-            raise _NotConnected(error) from error
-        _bound(self)
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        _begin(self)
-        super().request(*args, **kwargs)
-
-
-def _bound(connection: Any) -> None:
-    connection.sock = _Bounded(connection.sock)
-    connection.sock.begin(connection.timeout)
-
-
-def _begin(connection: Any) -> None:
-    if connection.sock is not None:
-        connection.sock.begin(connection.timeout)
-
-
-class _Bounded:
-    """A socket on which all operations together end by a deadline.
-
-    The timeout of a socket is for each operation: an answer that comes by single octets
-    would never run into it.
-    """
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._deadline: float | None = None
-
-    def begin(self, timeout: float | None) -> None:
-        self._deadline = None if timeout is None else time.monotonic() + timeout
-
-    def left(self) -> None:
-        """Give the next operation the time that is left.
-
-        :raises TimeoutError: if none is.
-        """
-        if self._deadline is None:
-            self._sock.settimeout(None)
-            return
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the time is over")
-        self._sock.settimeout(left)
-
-    def sendall(self, data: Any) -> None:
-        self.left()
-        self._sock.sendall(data)
-
-    def settimeout(self, timeout: float | None) -> None:
-        """Do nothing: the deadline stands."""
-
-    def makefile(self, mode: str, *args: Any, **kwargs: Any) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self, self._sock.makefile("rb", buffering=0)))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sock, name)
-
-
-class _Reader(io.RawIOBase):
-    """What comes from a socket, by its deadline."""
-
-    def __init__(self, bounded: _Bounded, file: Any) -> None:
-        self._bounded = bounded
-        self._file = file
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._bounded.left()
-        count: int | None = self._file.readinto(buffer)
-        return count
+            return NoAnswer(attempt.sent, f"no answer: {_said(error)}")
+        except Exception as error:
+            return NoAnswer(attempt.sent, f"the answer is not HTTP: {_said(error)}")
 
     def close(self) -> None:
-        self._file.close()
-        super().close()
+        """Send nothing any more; an attempt that is under way ends without an answer."""
+        self._attempt.deadline.end()
+
+    def _new_pool(self) -> urllib3.HTTPConnectionPool:
+        settings = self._settings
+        parts = urlsplit(settings.endpoint)
+        host = parts.hostname or ""
+        host = f"[{host}]" if ":" in host else host
+        pool: urllib3.HTTPConnectionPool
+        if parts.scheme == "http":
+            pool = urllib3.HTTPConnectionPool(host, parts.port, attempt=self._attempt)
+            pool.ConnectionCls = _Timed
+            return pool
+        context = urllib3.util.create_urllib3_context()
+        if settings.certificate:
+            context.load_verify_locations(settings.certificate)
+        else:
+            context.load_default_certs()
+        if settings.client_certificate:
+            context.load_cert_chain(settings.client_certificate, settings.client_key or None)
+        pool = urllib3.HTTPSConnectionPool(
+            host, parts.port, ssl_context=context, attempt=self._attempt
+        )
+        pool.ConnectionCls = _TimedTLS
+        return pool
+
+
+def _answer(response: BaseHTTPResponse) -> HttpAnswer:
+    """The answer, read as far as it may be. What is not read to its end is not used again."""
+    body = b""
+    try:
+        while len(body) <= MAX_RESPONSE:
+            more = response.read(MAX_RESPONSE + 1 - len(body), decode_content=False)
+            if not more:
+                response.release_conn()
+                break
+            body += more
+        get = response.headers.get
+        return HttpAnswer(
+            response.status,
+            get("content-type", ""),
+            get("content-encoding", ""),
+            get("retry-after", ""),
+            body,
+        )
+    finally:
+        response.close()
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:300]
