@@ -37,7 +37,7 @@ from verified.exporter.batching import Returned
 from verified.exporter.outcome import FAILURE, SUCCESS, UNKNOWN
 from verified.otel.exporter import VerifiedOTLPSpanExporter
 from verified.otel.processor import VerifiedBatchSpanProcessor
-from verified.otlp.exporter import Counts
+from verified.otlp.exporter import Counters
 
 QUICK: Any = {"timeout_millis": 300, "first_backoff_millis": 5, "longest_backoff_millis": 10}
 PATIENT: Any = {**QUICK, "timeout_millis": 20_000}
@@ -58,7 +58,7 @@ TWO = spans("a", "b")
 
 def sent_to(receiver: HttpReceiver, **arguments: Any) -> tuple[VerifiedOTLPSpanExporter, Returned]:
     exporter = VerifiedOTLPSpanExporter(receiver.endpoint, **{**PATIENT, **arguments})
-    return exporter, exporter.export_counted(TWO)
+    return exporter, exporter.returned(TWO)
 
 
 answers = st.builds(
@@ -78,6 +78,7 @@ answers = st.builds(
         unique_by=lambda pair: pair[0],
     ).map(tuple),
     st.sampled_from([b"", b"\x0a", b"text", partial_success(1, "no"), gzip.compress(b"")]),
+    st.none(),
 )
 acts: st.SearchStrategy[Act] = st.one_of(
     answers,
@@ -93,14 +94,14 @@ def test_what_is_called_exported_is_what_was_accepted(script: list[Act], is_gzip
     compression = "gzip" if is_gzip else "none"
     with http_receiver(*script) as receiver:
         exporter = VerifiedOTLPSpanExporter(receiver.endpoint, compression=compression, **QUICK)
-        returned = exporter.export_counted(TWO)
+        returned = exporter.returned(TWO)
         exporter.shutdown()
         accepted = [each for each in receiver.received if each.is_accepted]
         lost = [each for each in receiver.received if not isinstance(each.act, Reply)]
         broken = [each for each in accepted if isinstance(each.act, Reply) and each.act.length]
-    counts = exporter.counts
-    assert sum(counts[:4]) == len(TWO)
-    assert counts.in_flight == 0
+    counts = exporter.counters
+    assert counts.exported + counts.rejected + counts.failed + counts.unknown == len(TWO)
+    assert counts.retries == counts.attempts - 1
     assert all(each.spans == ("a", "b") for each in receiver.received)
     assert all(each.target == "/v1/traces" for each in receiver.received)
     assert len(receiver.received) <= counts.attempts
@@ -121,7 +122,7 @@ def test_no_other_status_is_retried_or_followed(status: int) -> None:
     with http_receiver(Reply(status, (("location", "/elsewhere"),))) as receiver:
         exporter, returned = sent_to(receiver)
         assert returned == Returned(FAILURE)
-        assert len(receiver.received) == exporter.counts.attempts == 1
+        assert len(receiver.received) == exporter.counters.attempts == 1
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
@@ -129,21 +130,21 @@ def test_these_are_retried(status: int) -> None:
     with http_receiver(Reply(status), Reply(status, (("retry-after", "0"),))) as receiver:
         exporter, returned = sent_to(receiver)
         assert returned == Returned(SUCCESS)
-        assert exporter.counts == Counts(exported=2, attempts=3)
+        assert exporter.counters == Counters(attempts=3, retries=2, exported=2)
 
 
 def test_a_delay_beyond_the_deadline_is_not_waited_for() -> None:
     with http_receiver(Reply(503, (("retry-after", "3600"),))) as receiver:
         exporter, returned = sent_to(receiver)
         assert returned == Returned(FAILURE)
-        assert exporter.counts == Counts(failed=2, attempts=1)
+        assert exporter.counters == Counters(failed=2, attempts=1)
 
 
 def test_spans_that_a_partial_success_rejects_are_counted_and_not_sent_again() -> None:
     with http_receiver(Reply(200, (PROTOBUF,), partial_success(1, "too old"))) as receiver:
         exporter, returned = sent_to(receiver)
         assert returned == Returned(SUCCESS, rejected=1)
-        assert exporter.counts == Counts(exported=1, rejected=1, attempts=1)
+        assert exporter.counters == Counters(exported=1, rejected=1, attempts=1)
         assert len(receiver.received) == 1
 
 
@@ -161,7 +162,7 @@ def test_an_answer_that_does_not_end_is_given_up(act: Act) -> None:
     with http_receiver(act) as receiver:
         exporter, returned = sent_to(receiver, timeout_millis=200)
         assert returned == Returned(UNKNOWN)
-        assert exporter.counts.unknown == 2
+        assert exporter.counters.unknown == 2
         assert len(receiver.received) == 1
 
 
@@ -192,7 +193,7 @@ def test_nobody_there_is_tried_again_until_somebody_is() -> None:
     first.close()
     found: list[Returned] = []
     exporter = VerifiedOTLPSpanExporter(first.endpoint, **PATIENT)
-    thread = threading.Thread(target=lambda: found.append(exporter.export_counted(TWO)))
+    thread = threading.Thread(target=lambda: found.append(exporter.returned(TWO)))
     thread.start()
     again = HttpReceiver(port=first.port)
     try:
@@ -208,7 +209,7 @@ def test_nobody_there_at_all_is_a_failure() -> None:
     receiver.close()
     exporter, returned = sent_to(receiver, timeout_millis=100)
     assert returned == Returned(FAILURE)
-    assert exporter.counts.failed == 2
+    assert exporter.counters.failed == 2
 
 
 def test_shutdown_ends_the_wait_and_nothing_is_sent_after_it() -> None:
@@ -221,7 +222,7 @@ def test_shutdown_ends_the_wait_and_nothing_is_sent_after_it() -> None:
     found: list[Returned] = []
     with http_receiver(Reply(503, (("retry-after", "10"),))) as receiver:
         exporter = VerifiedOTLPSpanExporter(receiver.endpoint, **PATIENT)
-        thread = threading.Thread(target=lambda: found.append(exporter.export_counted(TWO)))
+        thread = threading.Thread(target=lambda: found.append(exporter.returned(TWO)))
         thread.start()
         while not receiver.received:
             asked.wait(0.01)
@@ -241,12 +242,12 @@ def test_nothing_is_sent_for_no_spans() -> None:
 
 
 def test_a_request_that_is_too_large_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("verified.otlp.exporter.MAX_REQUEST", 10)
+    monkeypatch.setattr("verified.otlp.http.MAX_REQUEST", 10)
     with http_receiver() as receiver:
         exporter, returned = sent_to(receiver)
         assert returned == Returned(FAILURE)
         assert not receiver.received
-        assert exporter.counts == Counts(failed=2)
+        assert exporter.counters == Counters(attempts=1, failed=2)
 
 
 @pytest.fixture(scope="module")
@@ -275,14 +276,16 @@ def test_certificates_of_both_sides_are_checked(authority: trustme.CA, tmp_path:
     key = pem(tmp_path, "key.pem", client.private_key_pem)
     chain = pem(tmp_path, "client.pem", *client.cert_chain_pems)
     with http_receiver(tls=server_tls(authority, authority)) as receiver:
-        _, returned = sent_to(receiver, certificate=trust, client_key=key, client_certificate=chain)
+        _, returned = sent_to(
+            receiver, certificate_file=trust, client_key_file=key, client_certificate_file=chain
+        )
         assert returned == Returned(SUCCESS)
         assert len(receiver.received) == 1
     stranger = pem(tmp_path, "stranger.pem", trustme.CA().cert_pem)
     with http_receiver(tls=server_tls(authority)) as receiver:
-        exporter, returned = sent_to(receiver, certificate=stranger, timeout_millis=100)
+        exporter, returned = sent_to(receiver, certificate_file=stranger, timeout_millis=100)
         assert returned == Returned(FAILURE)
-        assert exporter.counts.failed == 2
+        assert exporter.counters.failed == 2
         assert not receiver.received
 
 
@@ -377,7 +380,7 @@ def test_grpc_statuses_are_retried_or_not(code: grpc.StatusCode) -> None:
     answering, received = refusing(code, 2)
     with grpc_receiver(answering) as endpoint:
         exporter = grpc_exporter(endpoint)
-        returned = exporter.export_counted(TWO)
+        returned = exporter.returned(TWO)
         exporter.shutdown()
     if code in RETRYABLE:
         assert returned == Returned(SUCCESS)
@@ -391,7 +394,7 @@ def test_resource_exhausted_is_retried_if_the_receiver_says_when() -> None:
     answering, received = refusing(grpc.StatusCode.RESOURCE_EXHAUSTED, 2, retry_info=True)
     with grpc_receiver(answering) as endpoint:
         exporter = grpc_exporter(endpoint, compression="gzip")
-        assert exporter.export_counted(TWO) == Returned(SUCCESS)
+        assert exporter.returned(TWO) == Returned(SUCCESS)
         exporter.shutdown()
     assert len(received) == 3
 
@@ -399,8 +402,8 @@ def test_resource_exhausted_is_retried_if_the_receiver_says_when() -> None:
 def test_a_partial_success_over_grpc_is_counted() -> None:
     with grpc_receiver(lambda request, context: partial_success(2, "no")) as endpoint:
         exporter = grpc_exporter(endpoint)
-        assert exporter.export_counted(TWO) == Returned(SUCCESS, rejected=2)
-        assert exporter.counts == Counts(rejected=2, attempts=1)
+        assert exporter.returned(TWO) == Returned(SUCCESS, rejected=2)
+        assert exporter.counters == Counters(rejected=2, attempts=1)
         exporter.shutdown()
 
 
@@ -413,7 +416,7 @@ def test_a_grpc_receiver_that_never_answers_is_given_up() -> None:
 
     with grpc_receiver(answering) as endpoint:
         exporter = grpc_exporter(endpoint, timeout_millis=200)
-        assert exporter.export_counted(TWO) == Returned(UNKNOWN)
+        assert exporter.returned(TWO) == Returned(UNKNOWN)
         exporter.shutdown()
         released.set()
 
@@ -422,7 +425,7 @@ def test_no_grpc_receiver_is_a_failure() -> None:
     gone = HttpReceiver()
     gone.close()
     exporter = grpc_exporter(f"http://127.0.0.1:{gone.port}", timeout_millis=200)
-    assert exporter.export_counted(TWO) == Returned(FAILURE)
+    assert exporter.returned(TWO) == Returned(FAILURE)
     exporter.shutdown()
 
 
@@ -438,12 +441,12 @@ def test_grpc_with_tls_and_metadata(authority: trustme.CA, tmp_path: Path) -> No
     pair = [(certificate.private_key_pem.bytes(), chain)]
     with grpc_receiver(answering, grpc.ssl_server_credentials(pair)) as endpoint:
         trust = pem(tmp_path, "ca.pem", authority.cert_pem)
-        exporter = grpc_exporter(endpoint, certificate=trust, headers={"X-Key": "1"})
-        assert exporter.export_counted(TWO) == Returned(SUCCESS)
+        exporter = grpc_exporter(endpoint, certificate_file=trust, headers={"X-Key": "1"})
+        assert exporter.returned(TWO) == Returned(SUCCESS)
         exporter.shutdown()
         stranger = pem(tmp_path, "stranger.pem", trustme.CA().cert_pem)
-        exporter = grpc_exporter(endpoint, certificate=stranger, timeout_millis=100)
-        assert exporter.export_counted(TWO).outcome != SUCCESS
+        exporter = grpc_exporter(endpoint, certificate_file=stranger, timeout_millis=100)
+        assert exporter.returned(TWO).outcome != SUCCESS
         exporter.shutdown()
     (metadata,) = found
     assert metadata["x-key"] == "1"

@@ -9,12 +9,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from os import environ
 
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from verified.exporter.attempt import Limits
 from verified.exporter.batching import Returned
 from verified.exporter.outcome import FAILURE, SUCCESS, UNKNOWN
+from verified.otel.metrics import Counts, observe_exporter
 from verified.otel.untraced import untraced
 from verified.otlp import encode
 from verified.otlp.configuration import GRPC, Arguments, Settings, settings
@@ -32,7 +34,8 @@ class VerifiedOTLPSpanExporter(SpanExporter):
     OTEL_EXPORTER_OTLP_*: PROTOCOL, ENDPOINT, HEADERS, TIMEOUT, COMPRESSION, CERTIFICATE,
     CLIENT_KEY, CLIENT_CERTIFICATE and INSECURE. ``endpoint`` is that of traces and used as
     it is. ``timeout_millis`` is for a batch, all attempts together, and 0 is no limit. What
-    is not valid is warned of and not used.
+    is not valid is warned of and not used. What becomes of spans is also told to the
+    ``meter_provider``, if one is given.
 
     :raises ImportError: if the library for the protocol is not installed.
     """
@@ -51,6 +54,7 @@ class VerifiedOTLPSpanExporter(SpanExporter):
         insecure: bool | None = None,
         first_backoff_millis: int = _BACKOFF.first_backoff,
         longest_backoff_millis: int = _BACKOFF.longest_backoff,
+        meter_provider: MeterProvider | None = None,
     ) -> None:
         given = Arguments(
             protocol,
@@ -71,6 +75,9 @@ class VerifiedOTLPSpanExporter(SpanExporter):
             lambda: make(self._settings),
             Limits(self._settings.timeout, first_backoff_millis, longest_backoff_millis),
         )
+        if meter_provider is not None:
+            kind = "grpc" if self._settings.protocol == GRPC else "http"
+            observe_exporter(meter_provider, f"otlp_{kind}_span_exporter", self._exported)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Export spans; SUCCESS if the receiver took the request. Never raises.
@@ -124,6 +131,15 @@ class VerifiedOTLPSpanExporter(SpanExporter):
     def counters(self) -> Counters:
         """What was done up to now, in numbers of attempts and spans."""
         return self._exporter.counters
+
+    def _exported(self) -> Counts:
+        counters = self.counters
+        return {
+            "": counters.exported,
+            "rejected": counters.rejected,
+            "failed": counters.failed,
+            "unknown": counters.unknown,
+        }
 
 
 def _sender(found: Settings) -> Callable[[Settings], Sender]:

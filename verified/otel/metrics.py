@@ -70,12 +70,10 @@ def observe_exporter(
     meter_provider: MeterProvider,
     component_type: str,
     exported: Callable[[], Counts],
-    in_flight: Callable[[], int],
 ) -> None:
-    """Make the instruments of one exporter.
+    """Make the instrument of one exporter.
 
-    They are otel.sdk.exporter.span.exported, which counts the spans of finished exports, and
-    otel.sdk.exporter.span.inflight.
+    It is otel.sdk.exporter.span.exported, which counts the spans of finished exports.
     """
     attributes = _attributes(component_type)
     meter = meter_provider.get_meter(_METER)
@@ -83,20 +81,11 @@ def observe_exporter(
     def finished(options: CallbackOptions) -> Iterable[Observation]:
         return _observations(exported(), attributes)
 
-    def under_way(options: CallbackOptions) -> Iterable[Observation]:
-        return (Observation(in_flight(), attributes),)
-
     meter.create_observable_counter(
         "otel.sdk.exporter.span.exported",
         (finished,),
         "{span}",
         "The number of spans for which the export has finished.",
-    )
-    meter.create_observable_up_down_counter(
-        "otel.sdk.exporter.span.inflight",
-        (under_way,),
-        "{span}",
-        "The number of spans that were handed to the exporter and are not exported yet.",
     )
 
 

@@ -8,25 +8,19 @@ from os import environ
 from typing import Any, NamedTuple
 
 from opentelemetry.context import Context
+from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from verified.exporter.batching import Limits, Returned, State
 from verified.exporter.outcome import FAILURE, SUCCESS, UNKNOWN
 from verified.exporter.processor import DEFAULTS, TIMEOUT, BatchProcessor, monotonic_millis
+from verified.otel.metrics import Counts, observe_processor
 from verified.otel.untraced import untraced
 
 _logger = logging.getLogger(__name__)
 
 _EXPORT_TIMEOUT = 30_000
-
-
-class CountingSpanExporter(SpanExporter):
-    """An exporter that knows more of what became of spans than ``SpanExportResult`` can say."""
-
-    def export_counted(self, spans: Sequence[ReadableSpan]) -> Returned:
-        """Export spans, and return what became of them: how many were refused, or unknown."""
-        raise NotImplementedError
 
 
 class VerifiedBatchSpanProcessor(SpanProcessor):
@@ -230,7 +224,7 @@ class _Exporter:
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
         # A class that has an ``export`` of its own is asked for that.
-        owner = next(base for base in type(exporter).__mro__ if "export" in vars(base))
+        owner = next((base for base in type(exporter).__mro__ if "export" in vars(base)), object)
         self._has_returned = "returned" in vars(owner)
 
     def export(self, spans: Sequence[ReadableSpan], /) -> Returned:

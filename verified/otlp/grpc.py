@@ -19,19 +19,18 @@ from verified.otlp.configuration import Settings
 
 METHOD: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
-# What the library itself makes of a call that a connection or the time cuts off.
-_OF_THE_LIBRARY: Final = frozenset({1, 2, 4, 13, 14})
+# CANCELLED, DEADLINE_EXCEEDED and UNAVAILABLE: what grpcio itself makes of a call that a
+# connection or the time cuts off. Receivers send them too.
+_OF_THE_LIBRARY: Final = frozenset({1, 4, 14})
 
-# The library says in its text for debugging what its statuses do not say.
-_OF_THE_RECEIVER: Final = "Error received from peer"
 _NOT_CONNECTED: Final = ("failed to connect to", "dns resolution failed", "name resolution")
 
 
 class GrpcSender:
     """Sends requests to one target over one channel, which tries nothing again by itself.
 
-    A status that the library may have made itself, of a connection that broke or of a time
-    that was over, is no answer: the request may have been received.
+    A status without metadata that the library may have made itself, of a connection that
+    broke or of a time that was over, is no answer: the request may have been received.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -83,12 +82,12 @@ def _refusal(call: Any) -> Answer:
     """What a call says that did not succeed."""
     code = int(call.code().value[0])
     message = str(call.details() or "")
-    debugging = str(call.debug_error_string() or "")
-    if code in _OF_THE_LIBRARY and _OF_THE_RECEIVER not in debugging.partition("{")[0]:
+    trailing = call.trailing_metadata() or ()
+    if code in _OF_THE_LIBRARY and not trailing and not call.initial_metadata():
         connected = not message.lower().startswith(_NOT_CONNECTED)
         return NoAnswer(connected, f"no answer: {code}: {message}"[:300])
     details = b""
-    for key, value in call.trailing_metadata() or ():
+    for key, value in trailing:
         if key == "grpc-status-details-bin" and isinstance(value, bytes):
             details = value
     return GrpcAnswer(code, message, details)
