@@ -51,7 +51,10 @@ UNLIFTED = {
     "verified.baggage",
     "verified.propagation",
     "verified.exporter.retry",
+    "verified.otlp.answer",
+    "verified.otlp.configuration",
     "verified.otlp.protobuf",
+    "verified.otlp.response",
     "verified.otlp.trace",
 }
 """Modules whose functions take texts apart at places that are not known, or any objects.

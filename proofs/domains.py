@@ -33,6 +33,7 @@ from verified import (
     TraceState,
     propagation,
 )
+from verified.otlp import protobuf
 from verified.otlp.readable_span import ReadableSpan
 from verified.strategies import (
     baggage_headers,
@@ -318,6 +319,90 @@ def _same(value: object) -> object:
     return value
 
 
+Environment = NewType("Environment", dict[str, str])
+"""Variables of an exporter, valid, nearly valid or hostile."""
+
+OtlpVariable = NewType("OtlpVariable", str)
+"""The end of the name of a variable of an exporter."""
+
+OTLP_VARIABLES = (
+    *("PROTOCOL", "ENDPOINT", "HEADERS", "TIMEOUT", "COMPRESSION"),
+    *("CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"),
+)
+
+OTLP_VALUES = st.one_of(
+    st.sampled_from(
+        [
+            *(
+                "",
+                " ",
+                "grpc",
+                "http/protobuf",
+                "http/json",
+                "gzip",
+                "none",
+                "true",
+                "0",
+                "-1",
+                "1e3",
+            ),
+            *(
+                "http://one.example",
+                "https://u:p@one.example:8/a?b#c",
+                "one.example:4317",
+                "ftp://a",
+            ),
+            *("http://[::1", "http://a:99999", "a=1,B=2", "a=1;p", "a=b=c,,=d", "a=%0d%0ab: 1"),
+        ]
+    ),
+    baggage_headers(),
+    TEXTS,
+)
+ENVIRONMENTS = st.dictionaries(
+    st.builds(
+        "OTEL_EXPORTER_OTLP_{}{}".format,
+        st.sampled_from(["TRACES_", ""]),
+        st.sampled_from((*OTLP_VARIABLES, "INSECURE")),
+    ),
+    OTLP_VALUES,
+    max_size=5,
+)
+
+HeaderPairs = NewType("HeaderPairs", tuple[tuple[str, str], ...])
+"""Headers that an exporter may send: names of their own, in any case, and visible values."""
+
+HEADER_PAIRS = st.lists(
+    st.tuples(
+        st.text("abXY09-_.!#$%&'*+^`|~", min_size=1, max_size=8).map("X{}".format),
+        st.text([chr(c) for c in range(0x21, 0x7F)], max_size=8),
+    ),
+    unique_by=lambda pair: pair[0].lower(),
+    max_size=4,
+).map(tuple)
+
+UrlPath = NewType("UrlPath", str)
+HttpStatus = NewType("HttpStatus", int)
+GrpcCode = NewType("GrpcCode", int)
+"""The codes that gRPC has, and one more."""
+
+Excess = NewType("Excess", int)
+"""How much more something is than it may be, or less."""
+
+ResponseBytes = NewType("ResponseBytes", bytes)
+"""Octets that are mostly messages of Protocol Buffers."""
+
+FIELDS = st.one_of(
+    st.tuples(st.sampled_from([8, 16, 24, 0, 0x7A]), UINT64S.map(protobuf.varint)),
+    st.tuples(
+        st.sampled_from([10, 18, 26, 0x7A]),
+        st.binary(max_size=20).map(lambda octets: protobuf.varint(len(octets)) + octets),
+    ),
+    st.tuples(st.sampled_from([9, 17]), st.binary(min_size=8, max_size=8)),
+    st.tuples(st.sampled_from([13, 21]), st.binary(min_size=4, max_size=4)),
+    st.tuples(st.integers(0, 127), st.binary(max_size=6)),
+).map(lambda pair: bytes([pair[0]]) + pair[1])
+MESSAGES = st.lists(FIELDS, max_size=4).map(b"".join)
+
 CARRIERS = carriers() | hostile_carriers()
 
 DOMAINS: dict[Any, Domain] = {
@@ -344,6 +429,7 @@ DOMAINS: dict[Any, Domain] = {
         | st.binary(min_size=16, max_size=16)
         | st.binary(min_size=8, max_size=8)
         | st.integers(0, 20).map(bytes)
+        | MESSAGES
     ),
     int: Domain(NUMBERS),
     bool: Domain(st.booleans(), EVERY_BOOL),
@@ -367,6 +453,16 @@ DOMAINS: dict[Any, Domain] = {
     type[Exception]: _finite(FAILURES),
     Order: _finite(ORDERS),
     Pairs: Domain(PAIRS),
+    Environment: Domain(ENVIRONMENTS),
+    Mapping[str, str]: Domain(ENVIRONMENTS),
+    OtlpVariable: _finite(OTLP_VARIABLES),
+    HeaderPairs: Domain(HEADER_PAIRS),
+    Iterable[tuple[str, str]]: Domain(HEADER_PAIRS | st.just((("a b", "1"), ("x", "1\n2")))),
+    UrlPath: _finite(("", "/", "/a", "/a/", "/a/b", "/v1/traces", "//", "/a%20b")),
+    HttpStatus: _finite(tuple(range(100, 600))),
+    GrpcCode: _finite(tuple(range(18))),
+    Excess: _finite((-1, 0, 1, 2)),
+    ResponseBytes: Domain(MESSAGES),
     propagation.Context: Domain(contexts()),
     propagation.TraceContextPropagator: Domain(st.just(propagation.TraceContextPropagator())),
     propagation.BaggagePropagator: Domain(st.just(propagation.BaggagePropagator())),

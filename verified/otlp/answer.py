@@ -78,7 +78,7 @@ class Meaning(NamedTuple):
     reason: str = ""
 
 
-@ensure(lambda result: not isinstance(result.event, Accepted) or result.event.rejected >= 0)
+@ensure(lambda answer, result: isinstance(result.event, Lost) == isinstance(answer, NoAnswer))
 def meaning(answer: Answer, time: Time) -> Meaning:
     """Return what an answer means; total, whatever the receiver says."""
     if isinstance(answer, HttpAnswer):

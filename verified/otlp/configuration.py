@@ -97,7 +97,6 @@ class _Reader:
         self.warnings.append(text)
 
 
-@ensure(lambda result: result[0].timeout >= 0)
 @ensure(lambda result: result[0].protocol in (GRPC, HTTP_PROTOBUF))
 def settings(
     environment: Mapping[str, str], arguments: Arguments = NOTHING_GIVEN
