@@ -74,7 +74,6 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
     return 0, -1
 
 
-@ensure(lambda data, result: result is None or fields(data) is not None)
 def partial_success(data: bytes) -> PartialSuccess | None:
     """Return what an ``ExportTraceServiceResponse`` says; None if it is malformed."""
     message = _merged(data, 1)
