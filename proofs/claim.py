@@ -144,7 +144,16 @@ class FunctionClaim(Claim):
 
 _registry: dict[str, Claim] = {}
 
-ENGINES = ("smt", "induction", "language", "ambiguity", "symbolic", "exhaustive", "fuzz")
+ENGINES = (
+    "smt",
+    "induction",
+    "language",
+    "ambiguity",
+    "symbolic",
+    "exhaustive",
+    "schedules",
+    "fuzz",
+)
 
 
 def claim(

@@ -23,6 +23,7 @@ from .engines import (
     fuzz,
     induction,
     language,
+    schedules,
     smt,
     symbolic,
 )
@@ -32,7 +33,7 @@ from .verdict import Finding, Verdict
 
 ENGINES: Mapping[str, Callable[[Claim, Options], Finding]] = {
     engine.NAME: engine.run
-    for engine in (smt, induction, language, ambiguity, symbolic, exhaustive, fuzz)
+    for engine in (smt, induction, language, ambiguity, symbolic, exhaustive, schedules, fuzz)
 }
 
 ALONE = 5
@@ -104,7 +105,7 @@ def prove(claim: Claim, options: Options, engines: Sequence[str] | None = None) 
                 reason = f"none of {tried} mutants of its subject is refuted by it"
     return replace(
         failed(claim, verdict, reason or "", time.perf_counter() - start),
-        bound=finding.bound if finding is not None and verdict is Verdict.BOUNDED else None,
+        bound=finding.bound if finding is not None and verdict.conclusive else None,
         findings=tuple(replace(f, inputs=None) for f in findings),
         witness=_written(witness),
         bites=str(bites) if bites is not None else None,
@@ -173,7 +174,7 @@ def _weigh(findings: Sequence[Finding]) -> tuple[Verdict, Finding | None, str | 
         reason = f"{proved[0].engine} proves what {refuted[0].engine} refutes"
         return Verdict.ERROR, refuted[0], reason
     if refuted:
-        return Verdict.REFUTED, refuted[0], None
+        return Verdict.REFUTED, refuted[0], refuted[0].reason
     if failed:
         return Verdict.ERROR, failed[0], failed[0].reason
     best = max(findings, key=lambda f: f.verdict)

@@ -11,10 +11,18 @@ program once for each way to choose with at most so many of them, each from the 
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+LONGEST = 2000
+"""The number of choices after which a run is given up: its threads wake each other for ever."""
+
+
+class Ended(BaseException):
+    """The run is over, and a thread of it is not."""
 
 
 @dataclass(eq=False)
@@ -28,17 +36,23 @@ class Task:
     can_run: Callable[[], bool] = lambda: True
     until: int | None = None
     is_over: bool = False
+    thread: threading.Thread | None = None
 
     def start(self) -> None:
         self.schedule.tasks.append(self)
-        threading.Thread(target=self._run, daemon=True).start()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
         if self.schedule.current is not None:
             self.schedule.pause(f"starts {self.name}")
 
     def _run(self) -> None:
         self.go.acquire()
+        if self.schedule.is_over:
+            return
         try:
             self.target()
+        except Ended:
+            return
         except BaseException as error:
             self.schedule.errors.append(f"{self.name} raised {error!r}")
         self.is_over = True
@@ -98,7 +112,11 @@ class Condition:
 
 
 class Schedule:
-    """One run of a program, with the choices that are given and then without a preemption."""
+    """One run of a program, with the choices that are given and then without a preemption.
+
+    A choice is the number of a thread that can run, the running one first; a number beyond
+    counts on from the first again.
+    """
 
     def __init__(self, choices: tuple[int, ...] = ()) -> None:
         self.given = choices
@@ -109,6 +127,7 @@ class Schedule:
         self.now = 0
         self.trace: list[tuple[str, str]] = []
         self.errors: list[str] = []
+        self.is_over = False
         self.finished = threading.Event()
 
     def RLock(self) -> Lock:  # noqa: N802
@@ -135,12 +154,16 @@ class Schedule:
         until: int | None = None,
     ) -> None:
         """Let another thread run, or this one if it can; come back when it is chosen."""
+        if self.is_over:
+            raise Ended
         me = self.current
         assert me is not None
         me.can_run, me.until = can_run, until
         self.trace.append((me.name, does))
         self.hand_over()
         me.go.acquire()
+        if self.is_over:
+            raise Ended
 
     def hand_over(self) -> None:
         """Choose who runs next, the running thread first if it can go on."""
@@ -159,7 +182,12 @@ class Schedule:
             self.trace.append(("time", f"is {self.now}"))
         able.sort(key=lambda task: task is not running)
         place = len(self.options)
-        chosen = self.given[place] if place < len(self.given) else 0
+        if place == LONGEST:
+            self.errors.append("the threads wake each other for ever")
+            self.current = None
+            self.finished.set()
+            return
+        chosen = self.given[place] % len(able) if place < len(self.given) else 0
         self.options.append((len(able), able[0] is running))
         self.current = able[chosen]
         self.current.can_run, self.current.until = (lambda: True), None
@@ -170,8 +198,23 @@ class Schedule:
         for name, target in threads.items():
             Task(self, target, name).start()
         self.hand_over()
-        if not self.finished.wait(30):
-            self.errors.append("a thread runs for ever")
+        try:
+            if not self.finished.wait(5):
+                self.errors.append("a thread runs for ever")
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        """Let no thread outlive the run: those that wait, and those that never would."""
+        self.is_over, self.current = True, None
+        for task in self.tasks:
+            if not task.is_over and task.thread is not None and task.thread.ident is not None:
+                task.go.release()
+                task.thread.join(0.05)
+                if task.thread.is_alive():
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                        ctypes.c_ulong(task.thread.ident), ctypes.py_object(Ended)
+                    )
 
     def listing(self) -> str:
         """Who ran when."""
@@ -179,17 +222,27 @@ class Schedule:
         return "\n".join([*self.errors, *lines])
 
 
+class NotRepeatable(Exception):
+    """The same choices did not lead to the same run."""
+
+
 def explore(run: Callable[[Schedule], None], preemptions: int) -> Iterator[Schedule]:
-    """Run a program in every way with at most so many preemptions."""
-    todo: list[tuple[tuple[int, ...], int]] = [((), preemptions)]
+    """Run a program in every way with at most so many preemptions, each way once.
+
+    :raises NotRepeatable: if what the threads do depends on something else than the choices.
+    """
+    todo: list[tuple[tuple[int, ...], list[tuple[int, bool]], int]] = [((), [], preemptions)]
     while todo:
-        choices, left = todo.pop()
+        choices, expected, left = todo.pop()
         schedule = Schedule(choices)
         run(schedule)
+        if schedule.options[: len(choices)] != expected:
+            raise NotRepeatable
         yield schedule
         for place in range(len(choices), len(schedule.options)):
             count, could_go_on = schedule.options[place]
             if could_go_on and left == 0:
                 continue
             same = choices + (0,) * (place - len(choices))
-            todo += [((*same, other), left - could_go_on) for other in range(1, count)]
+            known = schedule.options[: place + 1]
+            todo += [((*same, other), known, left - could_go_on) for other in range(1, count)]

@@ -1,166 +1,328 @@
-"""The processor under every interleaving of two producers, a flush and a shutdown."""
+"""The schedules engine: what it counts, what it finds, and what it finds in the processor."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import permutations, product
+from math import comb, factorial
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from proofs.schedules import Schedule, explore
-from verified.exporter.batching import Limits, Returned
-from verified.exporter.outcome import FAILURE, SUCCESS
-from verified.exporter.processor import BatchProcessor
+from proofs import sources
+from proofs.claim import FALSE, claim_of
+from proofs.engines import Options, schedules
+from proofs.interleaving import ScheduleClaim
+from proofs.mutants import Mutant, applied
+from proofs.prover import prove
+from proofs.report import print_failures, shown, write_test
+from proofs.schedules import Lock, NotRepeatable, Schedule, explore
+from proofs.verdict import Verdict
+from verified.exporter import processor
 
-
-class Exporter:
-    """An exporter under a schedule, where an export can be overtaken by anything."""
-
-    def __init__(self, schedule: Schedule, answer: Any) -> None:
-        self.schedule = schedule
-        self.answer = answer
-        self.spans: list[str] = []
-        self.calls: list[str] = []
-        self.is_busy = False
-
-    def export(self, spans: Sequence[str]) -> Returned:
-        assert not self.is_busy, "two exports at once"
-        assert "shutdown" not in self.calls, "an export after shutdown"
-        self.is_busy = True
-        self.spans += spans
-        self.schedule.pause(f"exports {' '.join(spans)}")
-        self.is_busy = False
-        if isinstance(self.answer, type):
-            raise self.answer
-        return self.answer  # type: ignore[no-any-return]
-
-    def force_flush(self, timeout_millis: int) -> bool:
-        self.schedule.pause("flushes the exporter")
-        return True
-
-    def shutdown(self) -> None:
-        assert "shutdown" not in self.calls, "two shutdowns"
-        self.calls.append("shutdown")
-        self.schedule.pause("shuts down the exporter")
+OPTIONS = Options(timeout=60)
 
 
-class Program:
-    """Producers, a flush and a shutdown, each in a thread of its own."""
-
-    def __init__(
-        self,
-        schedule: Schedule,
-        limits: Limits,
-        producers: int,
-        answer: Any,
-        make: Callable[..., BatchProcessor[str]] = BatchProcessor,
-    ) -> None:
-        self.exporter = Exporter(schedule, answer)
-        self.processor = make(self.exporter, limits, clock=schedule.clock, threads=schedule)
-        self.offered = 2 * producers
-        self.ended: list[str] = []
-        self.flushed: list[tuple[list[str], bool, list[str]]] = []
-        self.shut_down: list[bool] = []
-        threads: dict[str, Callable[[], None]] = {
-            name: lambda name=name: self.produce(name)  # type: ignore[misc]
-            for name in "ab"[:producers]
-        }
-        schedule.run({**threads, "flush": self.flush, "shutdown": self.shutdown})
-        if not schedule.errors:
-            try:
-                self.check(schedule)
-            except AssertionError as error:
-                schedule.errors.append(str(error).partition("\n")[0])
-
-    def produce(self, name: str) -> None:
-        for number in "12":
-            self.processor.on_end(name + number)
-            self.ended.append(name + number)
-
-    def flush(self) -> None:
-        before = list(self.ended)
-        result = self.processor.force_flush(1000)
-        self.flushed.append((before, result, list(self.exporter.spans)))
-
-    def shutdown(self) -> None:
-        self.shut_down.append(self.processor.shutdown(1000))
-
-    def check(self, schedule: Schedule) -> None:
-        state, spans = self.processor.state, self.exporter.spans
-        queue = state.queue
-        assert queue.accepted + queue.full + queue.late == self.offered, "an offer is not counted"
-        over = state.exported + state.rejected + state.failed + state.unknown
-        assert queue.accepted == over == len(spans), "a span is lost or exported twice"
-        assert len(set(spans)) == len(spans), "a span is exported twice"
-        for name in "ab":
-            own = [span for span in spans if span[0] == name]
-            assert own == sorted(own), "spans are out of order"
-        assert self.shut_down == [True], "shutdown is not the truth"
-        assert self.exporter.calls == ["shutdown"], "the exporter is not shut down once"
-        for before, result, exported in self.flushed:
-            lost = queue.full + queue.late
-            assert result, "flush is not the truth"
-            assert len(set(before) - set(exported)) <= lost, "flush came before an export"
-        assert schedule.now == 0, "somebody had to wait for the time to pass: a wake-up was lost"
+def toy(program: Callable[[Schedule], None], preemptions: int) -> ScheduleClaim:
+    """A claim out of a program, outside of the registry."""
+    return ScheduleClaim(
+        program, "A toy counts right", (), (toy_increment,), preemptions, Verdict.EXHAUSTED
+    )
 
 
-CASES = [
-    # limits, producers, answer, preemptions
-    (Limits(4, 2, 5000), 2, Returned(SUCCESS), 0),
-    (Limits(2, 2, 5000), 1, Returned(FAILURE), 1),
-    (Limits(1, 1, 5000), 1, SystemExit, 1),
-    (Limits(4, 3, 5000), 1, Returned(SUCCESS), 1),
+def steps(threads: int, pauses: int) -> Callable[[Schedule], None]:
+    """A program whose threads share nothing and can be overtaken so often."""
+
+    def program(schedule: Schedule) -> None:
+        def thread() -> None:
+            for _ in range(pauses):
+                schedule.pause("goes on")
+
+        schedule.run({str(number): thread for number in range(threads)})
+
+    return program
+
+
+def interleavings(threads: int, parts: int, preemptions: int) -> int:
+    """How many words have each of so many letters so often, and few enough switches inside."""
+    letters = [number for number in range(threads) for _ in range(parts)]
+
+    def switches(word: tuple[int, ...]) -> int:
+        return sum(
+            word[at] != word[at + 1] and word[at] in word[at + 1 :] for at in range(len(word) - 1)
+        )
+
+    return sum(switches(word) <= preemptions for word in set(permutations(letters)))
+
+
+@pytest.mark.parametrize(
+    ("threads", "pauses", "preemptions"),
+    [*product([1, 2], [0, 1, 2, 3], [0, 1, 2, 9]), *product([3], [0, 1], [0, 1, 9])],
+)
+def test_each_schedule_is_run_once(threads: int, pauses: int, preemptions: int) -> None:
+    finding = schedules.run(toy(steps(threads, pauses), preemptions), OPTIONS)
+    assert finding.verdict is Verdict.EXHAUSTED
+    assert finding.count == interleavings(threads, pauses + 1, preemptions)
+    traces = [tuple(each.trace) for each in explore(steps(threads, pauses), preemptions)]
+    assert len(set(traces)) == len(traces)
+
+
+def test_the_counts_are_those_of_combinatorics() -> None:
+    assert schedules.run(toy(steps(2, 4), 9), OPTIONS).count == comb(10, 5)
+    assert schedules.run(toy(steps(4, 3), 0), OPTIONS).count == factorial(4)
+
+
+def toy_increment(value: int) -> int:
+    return value + 1
+
+
+def counter(lock: Callable[[Schedule], Lock | None]) -> Callable[[Schedule], None]:
+    """Two threads that each read a number, can be overtaken, and write the next one."""
+
+    def program(schedule: Schedule) -> None:
+        number, guard = [0], lock(schedule)
+
+        def thread() -> None:
+            if guard is not None:
+                guard.__enter__()
+            read = number[0]
+            schedule.pause("has read")
+            number[0] = toy_increment(read)
+            if guard is not None:
+                guard.__exit__()
+
+        schedule.run({"a": thread, "b": thread})
+        assert number == [2], "an increment is lost"
+
+    return program
+
+
+def test_a_race_is_refuted_with_a_listing_that_replays() -> None:
+    claim = toy(counter(lambda schedule: None), 1)
+    finding = schedules.run(claim, OPTIONS)
+    assert finding.verdict is Verdict.REFUTED
+    assert finding.inputs is not None
+    listings = []
+    for _ in range(3):
+        again = Schedule(finding.inputs["choices"])
+        claim.run(again)
+        listings.append(again.listing())
+    assert listings == [finding.reason] * 3
+    assert finding.reason is not None
+    assert finding.reason.startswith("an increment is lost\n")
+    rows = [line.split(maxsplit=2)[1:] for line in finding.reason.splitlines()[1:]]
+    assert sorted(rows[:2]) == [["a", "has read"], ["b", "has read"]]
+    assert claim.fails_on(finding.inputs) == FALSE
+
+
+def test_a_race_needs_its_preemption() -> None:
+    claim = toy(counter(lambda schedule: None), 0)
+    assert schedules.run(claim, OPTIONS).verdict is Verdict.EXHAUSTED
+
+
+def test_with_a_lock_every_schedule_holds_and_mutants_do_not() -> None:
+    result = prove(toy(counter(lambda schedule: schedule.RLock()), 9), OPTIONS)
+    assert result.verdict is Verdict.EXHAUSTED
+    assert result.bound is not None
+    assert shown(result) == f"EXHAUSTED ({result.bound})"
+    assert result.bound.endswith("schedules, preemptions <= 9")
+    assert result.bites is not None
+
+
+def test_an_engine_that_is_stopped_early_does_not_say_that_all_were_run() -> None:
+    claim = toy(steps(3, 6), 20)
+    finding = schedules.run(claim, Options(timeout=0.01))
+    assert finding.verdict is Verdict.TESTED
+    assert finding.count is not None
+    assert finding.count < factorial(21) // factorial(7) ** 3
+    assert finding.bound is None
+    assert not prove(claim, Options(timeout=0.01, examples=1)).passed
+
+
+def test_a_deadlock_and_a_livelock_are_errors() -> None:
+    def deadlock(schedule: Schedule) -> None:
+        first, second = schedule.RLock(), schedule.RLock()
+
+        def thread(one: Lock, other: Lock) -> None:
+            with one, other:
+                pass
+
+        schedule.run({"a": lambda: thread(first, second), "b": lambda: thread(second, first)})
+
+    def livelock(schedule: Schedule) -> None:
+        def thread() -> None:
+            while True:
+                schedule.pause("goes on")
+
+        schedule.run({"a": thread})
+
+    found = schedules.run(toy(deadlock, 1), OPTIONS)
+    assert found.reason is not None
+    assert found.reason.splitlines()[:2] == ["a waits for ever", "b waits for ever"]
+    found = schedules.run(toy(livelock, 0), OPTIONS)
+    assert found.reason is not None
+    assert found.reason.startswith("the threads wake each other for ever")
+
+
+def test_a_program_that_is_not_repeatable_is_no_evidence() -> None:
+    runs = []
+
+    def program(schedule: Schedule) -> None:
+        runs.append(1)
+        steps(2 + len(runs) % 2, 1)(schedule)
+
+    with pytest.raises(NotRepeatable):
+        schedules.run(toy(program, 1), OPTIONS)
+
+
+def planted(method: str, was: str, now: str) -> Mutant:
+    """The processor with a fault in a method."""
+    module = sources.module(processor.__name__)
+    assert module.text.count(was) == 1
+    changed = sources.Module(module.name, module.path, module.text.replace(was, now))
+    return Mutant(changed, f"BatchProcessor.{method}", True, 0, was, now)
+
+
+FAULTS = {
+    "nobody is told of work": (
+        "_feed",
+        "        if effects.wake:\n            self._work.notify()\n",
+        "",
+    ),
+    "the wrong ones are told": ("_feed", "self._work.notify()", "self._progress.notify()"),
+    "nobody is told of an answer": ("_answer", "            self._progress.notify_all()\n", ""),
+    "one is told of an answer": ("_answer", "notify_all()", "notify()"),
+    "told before the answer": (
+        "_answer",
+        "            for each in flushes:\n"
+        "                each.answer = answer\n"
+        "                if each in self._flushes:\n"
+        "                    self._flushes.remove(each)\n"
+        "            self._progress.notify_all()\n",
+        "            self._progress.notify_all()\n"
+        "        with self._lock:\n"
+        "            for each in flushes:\n"
+        "                each.answer = answer\n",
+    ),
+    "a wake-up is cleared late": (
+        "_turn",
+        "                _wait(self._work, max(self._state.due - now, 1))\n",
+        "                wait = True\n"
+        "            else:\n"
+        "                wait = False\n"
+        "        if wait:\n"
+        "            with self._lock:\n"
+        "                _wait(self._work, max(self._state.due - now, 1))\n",
+    ),
+    "pending is read before the lock": (
+        "on_end",
+        "        with self._lock:\n            while True:\n"
+        "                pending = self._pending\n",
+        "        before = self._pending\n"
+        "        with self._lock:\n"
+        "            while True:\n"
+        "                pending, self._pending = before, before\n",
+    ),
+    "the flush counts before the lock": (
+        "force_flush",
+        "        until = self._after(timeout_millis)\n        with self._lock:\n"
+        "            self._feed(FlushAsked())\n",
+        "        until = self._after(timeout_millis)\n"
+        "        self._feed(FlushAsked())\n"
+        "        with self._lock:\n",
+    ),
+    "what returned is fed without the lock": (
+        "_turn",
+        "            with self._lock:\n                if self._is_worker():\n"
+        "                    self._feed(returned)\n",
+        "            self._feed(returned)\n",
+    ),
+    "a flush does not wait for its spans": (
+        "_turn",
+        "each.spans <= settled(self._state)",
+        "each.spans >= settled(self._state)",
+    ),
+    "a flush is forgotten": ("force_flush", "            self._flushes.append(flush)\n", ""),
+    "the flags of a look are swapped": (
+        "_turn",
+        "            deadline = self._state.deadline\n            if not",
+        "            deadline = self._state.deadline\n"
+        "            batch, close = batch if close else [], bool(batch)\n            if not",
+    ),
+    "the answers of flush and shutdown are swapped": (
+        "_turn",
+        "self._end(flushed and closed)",
+        "self._end(not flushed or not closed)",
+    ),
+    "an export under the lock of nobody": (
+        "_turn",
+        "            if not self._is_worker():\n                return False\n            now",
+        "            now",
+    ),
+    "shutdown does not end the flushes": (
+        "_end",
+        "        self._answer(tuple(self._flushes), result)\n",
+        "",
+    ),
+    "the exporter is not flushed": (
+        "_turn",
+        "flushed = self._flush_exporter(deadline - now)",
+        "flushed = False",
+    ),
+    "a span is moved twice": ("_feed", "None if moved else latest", "latest"),
+    "a batch stays in the queue": (
+        "_look",
+        "[self._spans.popleft() for _ in range(size)]",
+        "list(self._spans)[:size]",
+    ),
+    "discarded spans stay": (
+        "_feed",
+        "        for _ in range(effects.discard):\n            self._spans.popleft()\n",
+        "",
+    ),
+    "shutdown does not end at its deadline": (
+        "shutdown",
+        "                if expired:\n                    self._end(False)\n",
+        "",
+    ),
+    "two workers": ("_start_worker", "self._worker is None and self._state", "self._state"),
+}
+
+CLAIMS = [
+    claim_of(f"processor.{name}")
+    for name in ("two_producers", "batch_that_is_not_full", "exporter_that_hangs")
 ]
 
 
-def broken(
-    limits: Limits, producers: int, answer: Any, preemptions: int, make: Any = BatchProcessor
-) -> tuple[int, Schedule | None]:
-    """How many schedules were run, and the first that breaks."""
-
-    def run(schedule: Schedule) -> None:
-        Program(schedule, limits, producers, answer, make)
-
-    count = 0
-    for schedule in explore(run, preemptions):
-        count += 1
-        if schedule.errors:
-            return count, schedule
-    return count, None
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_the_shell_is_refuted(fault: str) -> None:
+    with applied(planted(*FAULTS[fault])):
+        for claim in CLAIMS:
+            finding = schedules.run(claim, OPTIONS)
+            if finding.verdict is Verdict.REFUTED:
+                assert finding.inputs is not None
+                assert claim.fails_on(finding.inputs) == FALSE
+                return
+    raise AssertionError("it passes")
 
 
-@pytest.mark.parametrize(("limits", "producers", "answer", "preemptions"), CASES)
-def test_every_schedule(limits: Limits, producers: int, answer: Any, preemptions: int) -> None:
-    count, schedule = broken(limits, producers, answer, preemptions)
-    assert schedule is None, schedule and schedule.listing()
-    assert count > 100
-    print(f"{count} schedules with at most {preemptions} preemptions hold")
-
-
-class Deaf(BatchProcessor[str]):
-    """Nobody is told that there is something to do."""
-
-    def _feed(self, *arguments: Any) -> tuple[int, bool]:
-        work, self._work = self._work, self._threads.Condition(self._lock)
-        try:
-            return super()._feed(*arguments)
-        finally:
-            self._work = work
-
-
-class Careless(BatchProcessor[str]):
-    """What is pending is read before the lock is taken."""
-
-    def on_end(self, span: str) -> None:
-        pending = self._pending
-        with self._lock:
-            self._pending = pending
-        super().on_end(span)
-
-
-@pytest.mark.parametrize("make", [Deaf, Careless])
-def test_a_schedule_that_breaks_is_found_and_listed(make: type[BatchProcessor[str]]) -> None:
-    _, schedule = broken(Limits(4, 3, 5000), 1, Returned(SUCCESS), 1, make)
-    assert schedule is not None
-    assert schedule.errors[0] in schedule.listing()
-    again = Schedule(schedule.given)
-    Program(again, Limits(4, 3, 5000), 1, Returned(SUCCESS), make)
-    assert again.trace == schedule.trace
+def test_what_is_refuted_is_listed_and_kept_as_a_test(tmp_path: Path) -> None:
+    claim = CLAIMS[0]
+    with applied(planted(*FAULTS["nobody is told of work"])):
+        result = prove(claim, OPTIONS)
+    assert result.verdict is Verdict.REFUTED
+    console = Console(record=True, width=200)
+    print_failures(console, [result], tmp_path)
+    text = console.export_text()
+    assert "takes the lock" in text
+    assert "choices=(" in text
+    written = write_test(result, tmp_path)
+    # On the code without the fault the schedule holds.
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(written)],
+        capture_output=True,
+        text=True,
+        cwd=Path(processor.__file__).parents[2],
+    )
+    assert done.returncode == 0, done.stdout

@@ -129,6 +129,28 @@ def waits_are_what_they_should_be(
 
 @always(
     ATTEMPT,
+    "An export that may be retried is given up only if its wait would reach the deadline, or if "
+    "that is reached when the wait is over; without a timeout it never is",
+    discharges=("OT-01", "OT-16"),
+)
+def retried_while_there_is_time(
+    limits: Limits, before: State, event: Event, after: State, effects: Effects
+) -> bool:
+    if isinstance(event, Elapsed):
+        over = before.phase == WAITING and event.now >= before.until
+        in_time = limits.timeout == 0 or event.now < before.deadline
+        return effects.send == (over and in_time)
+    if not isinstance(event, (Deferred, Lost)) or before.phase != SENDING:
+        return True
+    wait = attempt._jittered(before.backoff, event.draw)
+    if isinstance(event, Deferred) and event.delay >= 0:
+        wait = event.delay
+    in_time = limits.timeout == 0 or event.now + wait < before.deadline
+    return (after.phase == WAITING) == in_time
+
+
+@always(
+    ATTEMPT,
     "The backoff is between the first and the longest",
     discharges="OT-04",
 )

@@ -19,6 +19,7 @@ from verified.exporter.batching import (
     ShutdownAsked,
     State,
 )
+from verified.exporter.outcome import FAILURE, SUCCESS
 
 from ..claim import claim
 from ..machine import Machine, always
@@ -114,6 +115,40 @@ def accepted_while_there_is_room(limits: Limits, before: State, event: Event, af
 
 @always(
     BATCHING,
+    "A span that is not accepted is counted as late if it came after shutdown was asked for, and "
+    "as one that found no room if it came before",
+    discharges=("BP-03", "BP-06"),
+)
+def refused_for_one_reason(before: State, event: Event, after: State) -> bool:
+    if isinstance(event, Forked):
+        return True
+    full = after.queue.full - before.queue.full
+    late = after.queue.late - before.queue.late
+    return (late if before.phase == RUNNING else full) == 0
+
+
+@always(
+    BATCHING,
+    "What the exporter says of a batch, and nothing else, is what its spans are counted by: a "
+    "success but for the spans that the receiver rejected, a failure, or neither",
+)
+def counted_by_what_became_of_them(before: State, event: Event, after: State) -> bool:
+    if isinstance(event, Forked):
+        return after.exported == after.rejected == after.failed == after.unknown == 0
+    size = before.in_flight if isinstance(event, Returned) else 0
+    succeeded = isinstance(event, Returned) and event.outcome == SUCCESS
+    failed = isinstance(event, Returned) and event.outcome == FAILURE
+    rejected = min(max(event.rejected, 0), size) if isinstance(event, Returned) and succeeded else 0
+    return (
+        after.rejected - before.rejected == rejected
+        and after.exported - before.exported == (size - rejected if succeeded else 0)
+        and after.failed - before.failed == (size if failed else 0)
+        and after.unknown - before.unknown == (0 if succeeded or failed else size)
+    )
+
+
+@always(
+    BATCHING,
     "A batch is handed over only when none is under way: there are never two exports at once",
     discharges="BP-01",
 )
@@ -166,6 +201,7 @@ def closed_is_the_end(before: State, after: State, effects: Effects) -> bool:
         after.phase == CLOSED
         and effects.export == 0
         and not effects.close
+        and not effects.wake
         and after.queue.queued == 0
         and not after.queue.is_open
     )
@@ -286,6 +322,22 @@ def due_is_within_the_delay(limits: Limits, before: State, event: Event, after: 
 
 @always(
     BATCHING,
+    "The delay begins anew when a batch is handed over, and at each look at a running processor "
+    "that has nothing queued and none under way; else it goes on",
+    discharges="BP-02",
+)
+def the_delay_begins_anew(
+    limits: Limits, before: State, event: Event, after: State, effects: Effects
+) -> bool:
+    if not isinstance(event, Looked):
+        return True
+    idle = before.phase == RUNNING and before.queue.queued == before.in_flight == 0
+    anew = effects.export > 0 or idle
+    return after.due == (event.now + limits.schedule_delay if anew else before.due)
+
+
+@always(
+    BATCHING,
     "A child of a process that forked has counted nothing, and is closed if its parent was not "
     "running",
 )
@@ -338,3 +390,14 @@ def quiet_offers_need_no_step(limits: Limits, after: State) -> bool:
     offered, effects = batching.step(limits, after, Offered(spans))
     accepted = offered.queue.accepted - after.queue.accepted
     return 0 <= spans == accepted and effects == batching.NOTHING
+
+
+@always(
+    BATCHING,
+    "No more spans could be answered beforehand: one more finds no room or is to be told of",
+    subject=batching.quiet,
+)
+def as_many_as_can_be_are_quiet(limits: Limits, after: State) -> bool:
+    spans = batching.quiet(limits, after.queue) + 1
+    offered, effects = batching.step(limits, after, Offered(spans))
+    return effects.wake or offered.queue.accepted - after.queue.accepted < spans

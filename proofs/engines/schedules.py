@@ -1,0 +1,38 @@
+"""The schedules engine: the real code in every interleaving, up to a number of preemptions."""
+
+from __future__ import annotations
+
+import time
+
+from ..claim import Claim
+from ..interleaving import ScheduleClaim
+from ..schedules import explore
+from ..verdict import Finding, Verdict
+from . import Options
+
+NAME = "schedules"
+
+
+def run(claim: Claim, options: Options) -> Finding:
+    """Run a program in all schedules with at most the preemptions that the claim says.
+
+    Only if no schedule is left are they exhausted: when the time is over, so many were
+    tested.
+    """
+    if not isinstance(claim, ScheduleClaim):
+        return Finding(NAME, Verdict.UNKNOWN, reason="the claim is about no program of threads")
+    start = time.perf_counter()
+    count = 0
+    for schedule in explore(claim.run, claim.preemptions):
+        count += 1
+        seconds = time.perf_counter() - start
+        if schedule.errors:
+            inputs = {"choices": schedule.given}
+            reason = schedule.listing()
+            return Finding(NAME, Verdict.REFUTED, seconds, count, inputs=inputs, reason=reason)
+        if seconds > options.timeout:
+            reason = f"time ran out after {count} schedules, and not all were run"
+            return Finding(NAME, Verdict.TESTED, seconds, count, reason=reason)
+    bound = f"{count} schedules, preemptions <= {claim.preemptions}"
+    seconds = time.perf_counter() - start
+    return Finding(NAME, Verdict.EXHAUSTED, seconds, count, bound=bound)
