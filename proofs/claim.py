@@ -97,6 +97,10 @@ class Claim:
         except Exception as error:
             return f"raised {type(error).__name__}: {error}"[:500]
 
+    def listing(self, inputs: Mapping[str, Any]) -> str | None:
+        """What happens on these inputs, step by step, if the claim can tell."""
+        return None
+
     @property
     def where(self) -> tuple[str, int]:
         """File and line of the claim."""

@@ -58,6 +58,12 @@ class ScheduleClaim(Claim):
         self.run(schedule)
         return not schedule.errors
 
+    def listing(self, inputs: Mapping[str, Any]) -> str | None:
+        """What went wrong, and who ran when."""
+        schedule = Schedule(tuple(inputs["choices"]))
+        self.run(schedule)
+        return schedule.listing()
+
     @property
     def where(self) -> tuple[str, int]:
         code = self.program.__code__

@@ -87,6 +87,8 @@ def prove(claim: Claim, options: Options, engines: Sequence[str] | None = None) 
     verdict, finding, reason = _weigh(findings)
     counterexample = finding.inputs if verdict <= Verdict.REFUTED and finding else None
     replay = claim.fails_on(counterexample) if counterexample is not None else None
+    if counterexample is not None and reason is None:
+        reason = claim.listing(counterexample)
     witness = bites = None
     if verdict.conclusive and verdict >= claim.required:
         inputs = list(islice(fuzz.sample(claim, options), CONCRETE))
@@ -174,7 +176,7 @@ def _weigh(findings: Sequence[Finding]) -> tuple[Verdict, Finding | None, str | 
         reason = f"{proved[0].engine} proves what {refuted[0].engine} refutes"
         return Verdict.ERROR, refuted[0], reason
     if refuted:
-        return Verdict.REFUTED, refuted[0], refuted[0].reason
+        return Verdict.REFUTED, refuted[0], None
     if failed:
         return Verdict.ERROR, failed[0], failed[0].reason
     best = max(findings, key=lambda f: f.verdict)

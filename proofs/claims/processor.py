@@ -7,6 +7,7 @@ moment is under control, and an export can be overtaken by anything.
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import ref
 
 from verified.exporter.batching import CLOSED, Limits, Returned
 from verified.exporter.outcome import FAILURE, SUCCESS
@@ -36,6 +37,10 @@ SHELL = (
 )
 
 
+class Span(str):
+    """A span that a weak reference can be made to."""
+
+
 class Exporter:
     """An exporter that says of each batch what it is told to, or raises it, after a time."""
 
@@ -53,7 +58,7 @@ class Exporter:
         if self.is_busy or self.shutdowns:
             errors.append("two exports at once" if self.is_busy else "an export after shutdown")
         self.is_busy = True
-        self.spans += spans
+        self.spans += map(str, spans)
         self.largest = max(self.largest, len(spans))
         does = f"exports {' '.join(spans)}"
         if self.takes:
@@ -89,6 +94,7 @@ class Program:
         # A run that is given up leaves nothing to shut down at the end of the interpreter.
         _processors.discard(self.processor)
         self.offered = 2 * producers
+        self.references: list[ref[Span]] = []
         self.ended: list[str] = []
         self.before_flush: list[str] = []
         self.flushed = self.shut_down = False
@@ -106,7 +112,10 @@ class Program:
 
     def produce(self, name: str) -> None:
         for number in "12":
-            self.processor.on_end(name + number)
+            span = Span(name + number)
+            self.references.append(ref(span))
+            self.processor.on_end(span)
+            del span
             self.ended.append(name + number)
 
     def flush(self) -> None:
@@ -139,7 +148,7 @@ class Program:
         assert closing_flushes_all(state), "the machine is wrong: shutdown does not flush"
         assert self.exporter.largest <= self.processor.limits.max_export_batch_size, "large batch"
         assert not self.processor._spans, "a span is kept"
-        assert self.processor._pending[2] is None, "a span is kept that is pending"
+        assert [each() for each in self.references] == [None] * self.offered, "a span is kept"
         assert state.phase == CLOSED, "the processor is not closed"
         assert self.exporter.shutdowns == 1, "the exporter is not shut down once"
 
@@ -156,8 +165,8 @@ class Program:
 
 SENTENCE = (
     "{}: each span is accounted for by what became of it and exported once, exports are one at a "
-    "time, flush covers what was accepted before it, the exporter is shut down once, and no "
-    "wake-up is lost"
+    "time, flush covers what was accepted before it, the exporter is shut down once, no span is "
+    "kept, and no wake-up is lost"
 )
 
 
@@ -210,7 +219,7 @@ def exporter_that_exits(schedule: Schedule) -> None:
 
 @every_schedule(
     "An exporter that takes longer than the shutdown may: it keeps its time and says that it was "
-    "not done, and each span is exported, discarded or refused, and accounted for",
+    "not done, and each span is exported, discarded or refused, accounted for, and not kept",
     preemptions=1,
     subject=SHELL,
     discharges=("BP-07", "BP-09", "BP-12"),
@@ -220,4 +229,5 @@ def exporter_that_hangs(schedule: Schedule) -> None:
     if not schedule.errors:
         program.is_accounted_for()
         busy = len(program.exporter.spans) > 0
+        assert program.processor._result is program.shut_down, "shutdown has no end"
         assert program.shut_down <= (not busy), "shutdown says that it was done in time"
