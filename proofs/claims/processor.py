@@ -201,7 +201,7 @@ def batch_that_is_not_full(schedule: Schedule) -> None:
     SENTENCE.format("An exporter that fails"),
     preemptions=1,
     subject=SHELL,
-    discharges=("BP-01", "BP-12"),
+    discharges=("BP-01", "BP-12", "BP-16"),
 )
 def exporter_that_fails(schedule: Schedule) -> None:
     _check(schedule, Limits(2, 2, 5000), 1, Returned(FAILURE))

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 COLLECTOR = ROOT / "build" / "collector" / "collector"
 APP = Path(__file__).with_name("app.py")
-EXPORTER = os.environ.get("E2E_EXPORTER", "otlp")
+LOAD = Path(__file__).with_name("load.py")
 DEADLINE_SECONDS = 30
 
 
@@ -131,9 +131,13 @@ def collector(tmp_path: Path) -> Iterator[Collector]:
         running.process.wait()
 
 
+# The SDK's own exporter is the control: what it sends the harness must find too.
+@pytest.mark.parametrize("exporter", ["verified_otlp", "otlp"])
 @pytest.mark.parametrize("compression", ["none", "gzip"])
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
-def test_file_holds_what_was_ended(collector: Collector, protocol: str, compression: str) -> None:
+def test_file_holds_what_was_ended(
+    collector: Collector, protocol: str, compression: str, exporter: str
+) -> None:
     port = collector.ports[protocol]
     app = subprocess.run(
         [Path(sys.executable).with_name("opentelemetry-instrument"), sys.executable, APP],
@@ -141,7 +145,7 @@ def test_file_holds_what_was_ended(collector: Collector, protocol: str, compress
             "PATH": os.environ["PATH"],
             "OTEL_PROPAGATORS": "verified_tracecontext,verified_baggage",
             "OTEL_PYTHON_ID_GENERATOR": "verified",
-            "OTEL_TRACES_EXPORTER": EXPORTER,
+            "OTEL_TRACES_EXPORTER": exporter,
             "OTEL_METRICS_EXPORTER": "none",
             "OTEL_LOGS_EXPORTER": "none",
             "OTEL_SERVICE_NAME": "e2e",
@@ -160,7 +164,7 @@ def test_file_holds_what_was_ended(collector: Collector, protocol: str, compress
     def by_id(span: dict[str, Any]) -> str:
         return str(span["spanId"])
 
-    if EXPORTER == "otlp":
+    if exporter == "otlp":
         # The SDK's own exporter leaves out the flags of the trace (bits 0 to 7) and the
         # trace state of a link.
         for span in sent:
@@ -174,3 +178,24 @@ def test_file_holds_what_was_ended(collector: Collector, protocol: str, compress
     for theirs, ours in zip(received, sent, strict=True):
         for field in ours:
             assert theirs[field] == ours[field], field
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_every_span_of_threads_and_of_a_fork_is_in_the_file_once(
+    collector: Collector, protocol: str
+) -> None:
+    port = collector.ports[protocol]
+    path = "/v1/traces" if protocol == "http/protobuf" else ""
+    app = subprocess.run(
+        [sys.executable, LOAD, protocol, f"http://127.0.0.1:{port}{path}"],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+    )
+    assert app.returncode == 0, app.stderr
+    exported = [json.loads(line) for line in app.stdout.splitlines()]
+    received = [span["spanId"] for span in collector.stop()]
+    assert len(received) == len(set(received)) == sum(each["exported"] for each in exported)
+    for each in exported:
+        assert each["accepted"] == each["exported"] + each["discarded"]
+        assert each["accepted"] + each["full"] == each["ended"]
