@@ -9,6 +9,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
+from urllib3.util import create_urllib3_context
 
 from verified import __version__
 from verified.otlp.answer import (
@@ -60,6 +61,15 @@ class _Timed(HTTPConnection):
 
 class _TimedTLS(_Timed, HTTPSConnection):
     """The same over TLS."""
+
+
+# urllib3 declares this attribute by protocols that its own connections do not meet.
+class _TimedPool(urllib3.HTTPConnectionPool):
+    ConnectionCls: Any = _Timed
+
+
+class _TimedTLSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls: Any = _TimedTLS
 
 
 class HttpSender:
@@ -126,23 +136,16 @@ class HttpSender:
         parts = urlsplit(settings.endpoint)
         host = parts.hostname or ""
         host = f"[{host}]" if ":" in host else host
-        pool: urllib3.HTTPConnectionPool
         if parts.scheme == "http":
-            pool = urllib3.HTTPConnectionPool(host, parts.port, attempt=self._attempt)
-            pool.ConnectionCls = _Timed
-            return pool
-        context = urllib3.util.create_urllib3_context()
+            return _TimedPool(host, parts.port, attempt=self._attempt)
+        context = create_urllib3_context()
         if settings.certificate:
             context.load_verify_locations(settings.certificate)
         else:
             context.load_default_certs()
         if settings.client_certificate:
             context.load_cert_chain(settings.client_certificate, settings.client_key or None)
-        pool = urllib3.HTTPSConnectionPool(
-            host, parts.port, ssl_context=context, attempt=self._attempt
-        )
-        pool.ConnectionCls = _TimedTLS
-        return pool
+        return _TimedTLSPool(host, parts.port, ssl_context=context, attempt=self._attempt)
 
 
 def _answer(response: BaseHTTPResponse) -> HttpAnswer:
