@@ -47,12 +47,13 @@ OK = Reply(200, (("content-type", "application/x-protobuf"),))
 
 
 class Received(NamedTuple):
-    """A request that came whole, and what was done with it."""
+    """A request that came whole, what was done with it, and on which connection it came."""
 
     headers: dict[str, str]
     spans: tuple[str, ...]
     act: Act
     target: str
+    connection: int
 
     @property
     def is_accepted(self) -> bool:
@@ -138,7 +139,9 @@ class HttpReceiver:
         if self.script:
             del self.script[0]
         content = gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body
-        self.received.append(Received(headers, names(content), act, first.split(" ")[1]))
+        self.received.append(
+            Received(headers, names(content), act, first.split(" ")[1], connection.getpeername()[1])
+        )
         return self._answer(connection, act)
 
     def _answer(self, connection: socket.socket, act: Act) -> bool:

@@ -17,6 +17,8 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -234,6 +236,42 @@ def test_shutdown_ends_the_wait_and_nothing_is_sent_after_it() -> None:
         assert len(receiver.received) == 1
 
 
+def test_shutdown_ends_an_attempt_that_would_never_end() -> None:
+    found: list[Returned] = []
+    with http_receiver(Silence()) as receiver:
+        exporter = VerifiedOTLPSpanExporter(receiver.endpoint, timeout_millis=0)
+        thread = threading.Thread(target=lambda: found.append(exporter.returned(TWO)), daemon=True)
+        thread.start()
+        while not receiver.received:
+            thread.join(0.01)
+        exporter.shutdown()
+        thread.join(30)
+        assert found == [Returned(UNKNOWN)]
+    assert exporter.counters.unknown == 2
+
+
+def test_what_becomes_of_spans_is_told_to_a_meter_provider() -> None:
+    reader = InMemoryMetricReader()
+    answers = Reply(200, (PROTOBUF,), partial_success(1)), Reply(400)
+    with http_receiver(*answers) as receiver:
+        exporter = VerifiedOTLPSpanExporter(
+            receiver.endpoint, meter_provider=MeterProvider([reader])
+        )
+        exporter.export(TWO)
+        exporter.export(TWO)
+    data = reader.get_metrics_data()
+    assert data is not None
+    (metric,) = data.resource_metrics[0].scope_metrics[0].metrics
+    assert metric.name == "otel.sdk.exporter.span.exported"
+    found = {}
+    for point in metric.data.data_points:
+        assert isinstance(point, NumberDataPoint)
+        assert point.attributes is not None
+        assert point.attributes["otel.component.type"] == "otlp_http_span_exporter"
+        found[point.attributes.get("error.type")] = point.value
+    assert found == {None: 1, "rejected": 1, "failed": 2}
+
+
 def test_nothing_is_sent_for_no_spans() -> None:
     with http_receiver() as receiver:
         exporter = VerifiedOTLPSpanExporter(receiver.endpoint)
@@ -305,8 +343,8 @@ child = os.fork()
 tracer.start_span("parent" if child else "child").end()
 if child:
     os.waitpid(child, 0)
-else:
-    provider.force_flush()
+provider.force_flush()
+if not child:
     os._exit(0)
 """
 
@@ -329,8 +367,10 @@ signal.pause()
 def test_parent_and_child_of_a_fork_send_their_own_spans_once() -> None:
     with http_receiver() as receiver:
         subprocess.run([sys.executable, "-c", FORKED, receiver.endpoint], check=True)
+        came = {name: each.connection for each in receiver.received for name in each.spans}
         received = sorted(name for each in receiver.received for name in each.spans)
     assert received == ["before", "child", "kept", "parent"]
+    assert came["before"] == came["parent"] != came["child"]
 
 
 def test_what_is_left_when_the_process_is_terminated_is_sent() -> None:
