@@ -13,7 +13,8 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -124,14 +125,14 @@ def prove(
     console = Console(soft_wrap=not sys.stdout.isatty())
     results: list[Result] = []
     complete = False
-    signal.signal(signal.SIGTERM, _interrupt)
     # Hypothesis keeps a cache of Unicode data; not in the folder of whoever calls.
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", tempfile.gettempdir() + "/hypothesis")
-    try:
-        show = _live if console.is_terminal else _plain
-        show(console, runner.run(claims, options, engines, jobs), len(claims), results.append)
-        complete = len(results) == len(claims)
-    except KeyboardInterrupt:
+    show = _live if console.is_terminal else _plain
+    with _interruptions() as interrupted:
+        found = runner.run(claims, options, engines, jobs, lambda: bool(interrupted))
+        show(console, found, len(claims), results.append)
+    complete = len(results) == len(claims)
+    if interrupted:
         console.print("interrupted", style="bold red")
     results.sort(key=lambda r: r.id)
     if console.is_terminal:
@@ -152,8 +153,17 @@ def prove(
     sys.exit(0 if complete and claims and all(r.passed for r in results) else 1)
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+@contextmanager
+def _interruptions() -> Iterator[list[int]]:
+    """The signals that ask for an end, which do not end the process while this lasts."""
+    found: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda number, _: found.append(number)) for number in numbers]
+    try:
+        yield found
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _plain(console: Console, results: Any, total: int, keep: Callable[[Result], None]) -> None:

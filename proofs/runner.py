@@ -10,7 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, TimeoutError, wait
 from functools import lru_cache
 from multiprocessing import connection
@@ -22,6 +22,9 @@ from .claim import Claim, every_claim
 from .engines import Options
 from .prover import Result, failed, prove
 from .verdict import Verdict
+
+LOOK_EVERY = 0.2
+"""How long it may take until a run that is over ends, in seconds."""
 
 
 @lru_cache(maxsize=1)
@@ -52,10 +55,12 @@ def run(
     options: Options,
     engines: Sequence[str] | None = None,
     jobs: int = 1,
+    is_over: Callable[[], bool] = bool,
 ) -> Iterator[Result]:
     """Prove the claims, so many at a time, and yield the results as they come.
 
-    Each claim gets exactly one result; the claims that look most costly start first.
+    Each claim gets exactly one result; the claims that look most costly start first. When
+    ``is_over`` says so, no more are waited for.
     """
     # A contract that raises would hide from a claim what the code does, so the code runs
     # as it is shipped. Workers take the setting from the environment that they start in.
@@ -68,8 +73,9 @@ def run(
             pool.schedule(_prove, args=(claim.id, options, engines), timeout=_limit(options)): claim
             for claim in sorted(claims, key=lambda c: ("symbolic" not in c.engines, c.id))
         }
-        while pending:
-            done, _ = wait(pending, return_when=FIRST_COMPLETED)
+        while pending and not is_over():
+            # What is raised amid a wait, as Ctrl-C is, would leave locks that stop needs.
+            done, _ = wait(pending, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
             for future in done:
                 yield _result(future, pending.pop(future), options)
     finally:
