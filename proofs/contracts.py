@@ -43,8 +43,13 @@ if TYPE_CHECKING:
     from .lift.values import Value
 
 
-SHELL = {"verified.propagation", "verified.exporter.processor"}
-"""Modules that carry what others decide to objects that are anybody's: carriers, exporters."""
+SHELL = {
+    "verified.propagation",
+    "verified.exporter.processor",
+    "verified.otlp.deadline",
+    "verified.otlp.exporter",
+}
+"""Modules that carry what others decide to objects that are anybody's: carriers, sockets."""
 
 UNLIFTED = {
     "verified.tracestate",
@@ -205,12 +210,14 @@ class ContractClaim(Claim):
 def modules() -> list[ModuleType]:
     """The modules of the shipped code that need nothing else.
 
-    Those are all but the adapters, the strategies and the evidence that a wheel carries
-    inside.
+    Those are all but the adapters, the senders, the strategies and the evidence that a
+    wheel carries inside.
     """
+    senders = ("verified.otlp.grpc", "verified.otlp.http")
     found = [verified]
     for info in walk_packages(verified.__path__, "verified."):
-        if info.name.split(".")[1] not in ("proofs", "__main__", "otel", "strategies"):
+        folder = info.name.split(".")[1]
+        if folder not in ("proofs", "__main__", "otel", "strategies") and info.name not in senders:
             found.append(importlib.import_module(info.name))
     return found
 
