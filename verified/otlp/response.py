@@ -74,6 +74,7 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
     return 0, -1
 
 
+@ensure(lambda data, result: data != b"" or result == (0, ""))
 def partial_success(data: bytes) -> PartialSuccess | None:
     """Return what an ``ExportTraceServiceResponse`` says; None if it is malformed."""
     message = _merged(data, 1)
