@@ -76,7 +76,10 @@ def test_any_terms(left: Term, right: Term) -> None:
 @MANY
 @given(MONOTONE, RIGHT, st.integers(1, 5))
 def test_only_shorter_texts_are_asked_for(left: Term, right: Term, limit: int) -> None:
-    """With a limit that is not beyond the shortest counterexample there is none."""
+    """With a limit that is not beyond the shortest counterexample there is none.
+
+    The limit 0 is left out: no text is shorter, and who asks has a counterexample already.
+    """
     asked = Inclusion(language(left), language(right))
     found = asked.counterexample()
     shorter = replace(asked, shorter_than=limit).counterexample()

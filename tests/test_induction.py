@@ -179,7 +179,7 @@ def parity_is_that_of_the_count(after: State) -> bool:
 
 
 def test_a_search_that_comes_to_no_end_proves_nothing() -> None:
-    """The claim holds, but Spacer does not find out why."""
+    """The claim holds, but Spacer does not find out why in so short a time; in more it may."""
     finding = induction.run(claim(parity_is_that_of_the_count, machine()), Options(timeout=0.2))
     assert finding.verdict is Verdict.UNKNOWN
     assert finding.reason == "Spacer came to no end"

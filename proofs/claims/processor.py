@@ -6,6 +6,7 @@ moment is under control, and an export can be overtaken by anything.
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from weakref import ref
 
@@ -69,6 +70,7 @@ class Exporter:
         self.is_busy = False
         if isinstance(self.answer, type):
             raise self.answer
+        # It may be nonsense, as an exporter's answer may.
         return self.answer  # type: ignore[no-any-return]
 
     def force_flush(self, timeout_millis: int) -> bool:
@@ -100,8 +102,7 @@ class Program:
         self.flushed = self.shut_down = False
         self.at_flush: list[str] = []
         threads: dict[str, Callable[[], None]] = {
-            name: lambda name=name: self.produce(name)  # type: ignore[misc]
-            for name in "ab"[:producers]
+            name: partial(self.produce, name) for name in "ab"[:producers]
         }
         # What the exporter raises is logged, thousands of times.
         was, LOGGER.disabled = LOGGER.disabled, True

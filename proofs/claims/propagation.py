@@ -242,7 +242,8 @@ def extract_after_inject_is_what_was_sent(context: Context) -> bool:
     sent: dict[str, str] = {}
     BOTH.inject(sent, context)
     span, entries = BOTH.extract(sent)
-    given = reading.sendable(tuple(entry) for entry in context.baggage.entries)  # type: ignore[misc]
+    held = context.baggage.entries
+    given = reading.sendable((each.name, each.value, each.metadata) for each in held)
     expected = [(name, reading.readable(value), metadata) for name, value, metadata in given]
     if [tuple(entry) for entry in entries.entries] != expected:
         return False
