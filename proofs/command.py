@@ -25,7 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import verified
 
 from . import report, runner
-from .claim import ENGINES, Claim, claim_of, every_claim
+from .claim import ENGINES, MODULES, Claim, claim_of, every_claim
 from .diagram import document
 from .engines import Options
 from .grammar import SPEC
@@ -40,7 +40,26 @@ def command() -> None:
     """Prove the OpenTelemetry tracing core that is installed here."""
 
 
+def _speak_of(context: click.Context, option: click.Parameter, modules: tuple[str, ...]) -> None:
+    """Let the claims of these modules, found from the current folder, be those that are meant."""
+    if modules:
+        sys.path.insert(0, "")
+        os.environ[MODULES] = ",".join(modules)
+
+
+of_modules = click.option(
+    "--claims",
+    metavar="MODULE",
+    multiple=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_speak_of,
+    help="The claims of this module, about code of your own.",
+)
+
+
 @command.command()
+@of_modules
 @click.option(
     "-k",
     "expression",
@@ -111,7 +130,7 @@ def prove(
 ) -> None:
     """Prove the claims and say how strong the evidence is."""
     claims = selected(expression, engine)
-    if expression is None and engine is None:
+    if expression is None and engine is None and MODULES not in os.environ:
         check_that_none_is_missing(claims)
     options = Options(timeout=timeout, examples=examples, seed=seed)
     engines = None if engine is None else [engine]
@@ -188,6 +207,7 @@ def _live(console: Console, results: Any, total: int, keep: Callable[[Result], N
 
 
 @command.command(name="list")
+@of_modules
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--kept", is_flag=True, help="As spec/claims.txt keeps them.")
 @click.option("-k", "expression", metavar="EXPR", help="Only claims whose id matches.")
@@ -217,6 +237,7 @@ def list_claims(as_json: bool, kept: bool, expression: str | None) -> None:
 
 
 @command.command()
+@of_modules
 @click.argument("name", metavar="CLAIM")
 def explain(name: str) -> None:
     """Say all about a claim, or about a requirement by its id."""
