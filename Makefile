@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: verify test e2e lint bench wheel lock clean
+.PHONY: verify test e2e lint bench docs wheel lock clean
 
 verify: $(READY)
 	$(BIN)/verified prove --json build/report.json --junit build/report.xml \
@@ -32,6 +32,10 @@ lint: $(READY)
 bench: $(READY)
 	VERIFIED_CONTRACTS=0 $(BIN)/python -m pytest tests/bench_*.py --benchmark-group-by=group \
 		--benchmark-sort=min --benchmark-columns=min,median,rounds
+
+# A site in build/docs: the tutorial, and every public name.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 wheel: $(READY)
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist
