@@ -61,6 +61,9 @@ DEFAULTS: Final = Limits()
 _LONGEST: Final = 2**40
 """A time of 34 years, in milliseconds, which stands for any that is longer."""
 
+_PATIENCE: Final = 1_000
+"""How long nobody waits for progress without a look, in milliseconds."""
+
 Span = TypeVar("Span")
 _Span = TypeVar("_Span", contravariant=True)
 
@@ -380,7 +383,8 @@ class BatchProcessor(Generic[Span]):
     def _wait(self, until: int, is_done: Callable[[], bool]) -> None:
         """Wait for progress until something is done or the time is over. The lock is held."""
         while not is_done() and (left := until - self._clock()) > 0:
-            _wait(self._progress, left)
+            # What a handler does after the question is not told to who waits after the handler.
+            _wait(self._progress, min(left, _PATIENCE))
 
     def _forked(self) -> None:
         """Start anew in a child. The parent's lock may be held by a thread that is not here."""
