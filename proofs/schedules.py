@@ -28,6 +28,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
 from math import factorial
 from typing import Any
 
@@ -186,6 +188,7 @@ class Schedule:
 
     def expect(self, holds: bool, message: str) -> None:
         """Assert in a thread, whatever it makes of what is raised in it."""
+        self.running()
         if not holds:
             self.errors.append(message)
 
@@ -246,8 +249,8 @@ class Schedule:
         if len(self.options) >= LONGEST:
             self.errors.append("the threads wake each other for ever")
             return
-        goes_on = running in able
-        if goes_on and able[0] is not running:
+        goes_on = running is not None and running in able
+        if running is not None and goes_on:
             able.remove(running)
             able.insert(0, running)
         chosen = self.current = able[self.choose(len(able), goes_on)]
@@ -273,8 +276,8 @@ class Schedule:
         tasks = {name: Task(self, target, name) for name, target in threads.items()}
         for task in tasks.values():
             task.start()
-        for before, after in zip(alike, alike[1:], strict=False):
-            tasks[after].can_run = lambda first=tasks[before]: first.has_begun
+        for before, after in pairwise(alike):
+            tasks[after].can_run = partial(getattr, tasks[before], "has_begun")
         with self._limit():
             try:
                 self.hand_over()

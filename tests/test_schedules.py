@@ -2,19 +2,21 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import permutations, product
 from math import comb, factorial
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
 from proofs import sources
 from proofs.claim import FALSE, claim_of
 from proofs.engines import Options, schedules
 from proofs.interleaving import ScheduleClaim
-from proofs.mutants import Mutant, applied
+from proofs.mutants import Mutant, TooSlow, applied, time_limit
 from proofs.prover import prove
 from proofs.report import print_failures, shown, write_test
 from proofs.schedules import Lock, NotRepeatable, Schedule, explore
@@ -163,6 +165,197 @@ def test_a_deadlock_and_a_livelock_are_errors() -> None:
     found = schedules.run(toy(livelock, 0), OPTIONS)
     assert found.reason is not None
     assert found.reason.startswith("the threads wake each other for ever")
+
+
+def test_a_thread_that_runs_for_ever_is_an_error() -> None:
+    def endless(schedule: Schedule) -> None:
+        def thread() -> None:
+            while True:
+                try:
+                    while True:
+                        pass
+                except BaseException:
+                    schedule.pause("goes on")
+
+        schedule.run({"a": thread, "b": thread})
+
+    finding = schedules.run(toy(endless, 0), OPTIONS)
+    assert finding.reason is not None
+    assert finding.reason.splitlines() == ["a runs for ever"]
+
+
+def test_a_limit_of_time_is_not_an_error_of_the_program() -> None:
+    def endless() -> None:
+        while True:
+            pass
+
+    schedule = Schedule()
+    with pytest.raises(TooSlow), time_limit(0.01):
+        schedule.run({"a": endless})
+    assert schedule.errors == []
+
+
+def test_what_a_thread_raises_is_an_error() -> None:
+    def exits() -> None:
+        raise SystemExit(1)
+
+    schedule = Schedule()
+    schedule.run({"a": exits})
+    assert schedule.errors == ["a raised SystemExit(1)"]
+
+
+def test_a_handler_runs_in_every_place_of_every_thread_or_never() -> None:
+    places: list[tuple[str, ...]] = []
+
+    def program(schedule: Schedule) -> None:
+        lock = schedule.RLock()
+        condition = schedule.Condition(lock)
+        done: list[str] = []
+
+        def thread() -> None:
+            with lock:
+                done.append("has the lock")
+                condition.notify()
+                done.append("has notified")
+                schedule.clock()
+                done.append("has read the clock")
+            schedule.Thread(lambda: None).start()
+
+        def handle() -> None:
+            with lock:
+                done.append("is interrupted")
+
+        schedule.handler = handle
+        schedule.run({"a": thread})
+        places.append(tuple(done))
+
+    finding = schedules.run(toy(program, 1), OPTIONS)
+    assert finding.verdict is Verdict.EXHAUSTED
+    straight = ("has the lock", "has notified", "has read the clock")
+    anywhere = {(*straight[:at], "is interrupted", *straight[at:]) for at in range(4)}
+    assert set(places) == {straight} | anywhere
+    places.clear()
+    assert schedules.run(toy(program, 0), OPTIONS).verdict is Verdict.EXHAUSTED
+    assert set(places) == {straight}
+
+
+def test_a_child_of_a_fork_is_alone_and_what_others_held_is_held() -> None:
+    def program(schedule: Schedule, anew: bool) -> None:
+        lock = [schedule.RLock()]
+        done: list[str] = []
+
+        def holds() -> None:
+            with lock[0]:
+                schedule.pause("holds the lock")
+                done.append("goes on")
+
+        def forks() -> None:
+            schedule.fork()
+            done.clear()
+            lock[0] = schedule.RLock() if anew else lock[0]
+            with lock[0]:
+                schedule.pause("holds the lock")
+
+        schedule.run({"a": holds, "b": forks})
+        assert not done, "another thread lives in the child"
+
+    for anew, verdict in ((True, Verdict.EXHAUSTED), (False, Verdict.REFUTED)):
+        finding = schedules.run(toy(lambda schedule: program(schedule, anew), 1), OPTIONS)  # noqa: B023
+        assert finding.verdict is verdict
+        assert (finding.reason or "").splitlines()[:1] == ([] if anew else ["b waits for ever"])
+
+
+def acting(threads: Sequence[Sequence[str]], alike: int) -> Callable[[Schedule], tuple[str, ...]]:
+    """A program whose first threads do the same; it returns what happened, with their names."""
+
+    def program(schedule: Schedule) -> tuple[str, ...]:
+        lock = schedule.RLock()
+        condition = schedule.Condition(lock)
+        happened: list[str] = []
+        sum = [0]
+
+        def thread(name: str, acts: Sequence[str]) -> None:
+            for act in acts:
+                if act == "adds":
+                    read = sum[0]
+                    schedule.pause("has read")
+                    sum[0] = read + 1
+                elif act == "waits":
+                    with lock:
+                        condition.wait(1)
+                        happened.append(f"{name} at {schedule.now}")
+                elif act == "tells":
+                    with lock:
+                        condition.notify()
+                else:
+                    happened.append(name)
+                    schedule.pause("goes on")
+
+        names = "abcd"[: len(threads)]
+        schedule.run(
+            {
+                name: lambda name=name, acts=acts: thread(name, acts)  # type: ignore[misc]
+                for name, acts in zip(names, threads, strict=True)
+            },
+            alike=names[:alike],
+        )
+        return (*happened, str(sum[0]), *schedule.errors)
+
+    return program
+
+
+ACTS = st.lists(st.sampled_from(["adds", "waits", "tells", "happens"]), min_size=1, max_size=2)
+
+
+def outcomes(
+    program: Callable[[Schedule], tuple[str, ...]], preemptions: int
+) -> tuple[set[tuple[str, ...]], int]:
+    """How a program can end, and in how many schedules."""
+    found = []
+    for _ in explore(lambda schedule: found.append(program(schedule)), preemptions):
+        pass
+    return set(found), len(found)
+
+
+def renamed(outcome: tuple[str, ...], names: Sequence[str]) -> tuple[str, ...]:
+    """The outcome where these threads did what the first ones, in their order, did."""
+    names_of = dict(zip("abc", names, strict=False))
+    return tuple(names_of.get(word[0], word[0]) + word[1:] for word in outcome)
+
+
+@settings(max_examples=40, deadline=None)
+@given(same=ACTS, other=ACTS, alike=st.sampled_from([2, 2, 2, 3]), preemptions=st.integers(0, 2))
+def test_of_threads_that_are_alike_one_order_stands_for_all(
+    same: list[str], other: list[str], alike: int, preemptions: int
+) -> None:
+    if alike == 3:
+        same, preemptions = same[:1], min(preemptions, 1)
+    threads = [*[same] * alike, other]
+    every, count = outcomes(acting(threads, 0), preemptions)
+    some, fewer = outcomes(acting(threads, alike), preemptions)
+    assert count == fewer * factorial(alike)
+    assert every == {renamed(each, names) for each in some for names in permutations("abc"[:alike])}
+
+
+def test_the_producers_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the reduction the schedules are those that are run, and these with names changed."""
+    claim = claim_of("processor.two_producers")
+    assert isinstance(claim, ScheduleClaim)
+    run = Schedule.run
+    some = [tuple(each.trace) for each in explore(claim.run, 0)]
+    monkeypatch.setattr(Schedule, "run", lambda self, threads, alike: run(self, threads))
+    every = [tuple(each.trace) for each in explore(claim.run, 0)]
+    exchange = str.maketrans({"a": "b", "b": "a"})
+
+    def exchanged(who: str, does: str) -> tuple[str, str]:
+        verb, *spans = does.split()
+        if verb == "exports":
+            does = " ".join([verb, *(span.translate(exchange) for span in spans)])
+        return (who.translate(exchange) if who in "ab" else who), does
+
+    others = [tuple(exchanged(*each) for each in trace) for trace in some]
+    assert len(every) == 2 * len(some)
+    assert set(every) == {*some, *others}
 
 
 def test_a_program_that_is_not_repeatable_is_no_evidence() -> None:

@@ -16,13 +16,15 @@ from verified.exporter.outcome import FAILURE, SUCCESS
 from verified.exporter.processor import BatchProcessor, _processors
 
 from ..interleaving import every_schedule
-from ..schedules import Lock, Schedule, Task
+from ..schedules import Schedule
 from .batching import (
     closing_flushes_all,
     conservation,
     numbers_are_natural,
     queue_and_batch_are_bounded,
 )
+
+DONE = Returned(SUCCESS)
 
 LOGGER = logging.getLogger(BatchProcessor.__module__)
 
@@ -46,11 +48,52 @@ class Span(str):
 class Processor(BatchProcessor[str]):
     """A processor that ends once."""
 
-    schedule: Schedule
+    schedule: Schedule | None = None
+
+    def is_run_by_worker(self) -> bool:
+        assert self.schedule is not None
+        return vars(self)["_worker"] is self.schedule.current
 
     def _end(self, result: bool) -> None:
+        assert self.schedule is not None
         self.schedule.expect(self._result is None, "the processor ends twice")
         super()._end(result)
+
+    def _forked(self) -> None:
+        # Nobody else is there.
+        schedule, self.schedule = self.schedule, None
+        super()._forked()
+        self.schedule = schedule
+
+
+class Guarded(Processor):
+    """A processor of which nothing is touched without its lock, and a handler may run at any read.
+
+    That nothing is, is what lets a schedule switch threads at the lock and not between.
+    """
+
+    def is_touched(self) -> None:
+        schedule = self.schedule
+        if schedule is not None and self._lock.owner is not schedule.current:
+            schedule.expect(False, "what the lock guards is touched without it")
+
+
+def _guarded(name: str) -> property:
+    def get(processor: Guarded) -> Any:
+        processor.is_touched()
+        if processor.schedule is not None:
+            processor.schedule.interrupt()
+        return vars(processor)[name]
+
+    def set(processor: Guarded, value: Any) -> None:
+        processor.is_touched()
+        vars(processor)[name] = value
+
+    return property(get, set)
+
+
+for _name in ("_state", "_pending", "_spans", "_flushes", "_result", "_worker"):
+    setattr(Guarded, _name, _guarded(_name))
 
 
 class Exporter:
@@ -70,6 +113,7 @@ class Exporter:
         """Have exported nothing so far."""
         self.spans: list[str] = []
         self.flushed: list[str] = []
+        self.flushes = 0
         self.largest = 0
         self.is_busy = False
 
@@ -94,13 +138,15 @@ class Exporter:
         exported = list(self.spans)
         self.works("flushes the exporter", self.takes_to_flush)
         self.flushed = exported
+        self.flushes += 1
         self.is_busy = False
         return True
 
     def shutdown(self) -> None:
         assert self.processor is not None
-        if self.schedule.now < self.processor._state.deadline:
+        if self.schedule.now < vars(self.processor)["_state"].deadline:
             self.is_called()
+        self.schedule.expect(self.shutdowns == 0, "the exporter is shut down twice")
         self.shutdowns += 1
         self.schedule.pause("shuts down the exporter")
         self.is_down = True
@@ -110,7 +156,9 @@ class Exporter:
         assert self.processor is not None
         me, expect = self.schedule.current, self.schedule.expect
         expect(not self.is_busy, "two calls of the exporter at once")
-        expect(self.processor._worker is me, "another thread than the worker calls the exporter")
+        expect(
+            self.processor.is_run_by_worker(), "another thread than the worker calls the exporter"
+        )
         expect(self.processor._lock.owner is not me, "the exporter is called under the lock")
 
     def works(self, does: str, takes: int) -> None:
@@ -127,13 +175,15 @@ class Program:
         self,
         schedule: Schedule,
         limits: Limits,
-        answer: Any = Returned(SUCCESS),
+        answer: Any = DONE,
         threads: Any = None,
+        kind: type[Processor] = Guarded,
     ) -> None:
         self.schedule = schedule
         self.timeout = 1000
+        self.workers = 1
         self.exporter = Exporter(schedule, answer)
-        self.processor = Processor(
+        self.processor = kind(
             self.exporter, limits, clock=schedule.clock, threads=threads or schedule
         )
         self.processor.schedule = schedule
@@ -161,6 +211,8 @@ class Program:
             self.schedule.run({**threads, **others}, alike=producers)
         finally:
             LOGGER.disabled = was
+        workers = [task for task in self.schedule.tasks if task.name == "VerifiedBatchProcessor"]
+        self.schedule.expect(len(workers) <= self.workers, "too many workers are started")
         return not self.schedule.errors
 
     def end(self, name: str) -> None:
@@ -238,8 +290,7 @@ SENTENCE = (
 )
 
 
-def _check(schedule: Schedule, limits: Limits, answer: Any, producers: str = "a") -> None:
-    program = Program(schedule, limits, answer)
+def _check(program: Program, producers: str = "a") -> None:
     if program.run(producers, flush=program.flush, shutdown=program.shutdown):
         program.is_accounted_for()
         program.is_in_time()
@@ -252,7 +303,8 @@ def _check(schedule: Schedule, limits: Limits, answer: Any, producers: str = "a"
     discharges=("BP-01", "BP-12"),
 )
 def two_producers(schedule: Schedule) -> None:
-    _check(schedule, Limits(4, 2, 5000), Returned(SUCCESS), "ab")
+    # That the lock is held is for the others to see, which are faster.
+    _check(Program(schedule, Limits(4, 2, 5000), kind=Processor), "ab")
 
 
 @every_schedule(
@@ -274,13 +326,31 @@ def batch_that_is_not_full(schedule: Schedule) -> None:
 
 
 @every_schedule(
+    SENTENCE.format("A batch that is full, which is exported though nobody asks for it"),
+    preemptions=2,
+    subject=SHELL,
+    discharges=("BP-02", "BP-12"),
+)
+def batch_that_is_full(schedule: Schedule) -> None:
+    program = Program(schedule, Limits(4, 2, 5000))
+
+    def shutdown() -> None:
+        schedule.pause("waits for an export", lambda: len(program.exporter.spans) > 0)
+        program.shutdown()
+
+    if program.run(shutdown=shutdown):
+        program.is_accounted_for()
+        program.is_in_time()
+
+
+@every_schedule(
     SENTENCE.format("An exporter that fails"),
     preemptions=1,
     subject=SHELL,
     discharges=("BP-01", "BP-12", "BP-16"),
 )
 def exporter_that_fails(schedule: Schedule) -> None:
-    _check(schedule, Limits(2, 2, 5000), Returned(FAILURE))
+    _check(Program(schedule, Limits(2, 2, 5000), Returned(FAILURE)))
 
 
 @every_schedule(
@@ -290,7 +360,7 @@ def exporter_that_fails(schedule: Schedule) -> None:
     discharges=("BP-12", "BP-13"),
 )
 def exporter_that_exits(schedule: Schedule) -> None:
-    _check(schedule, Limits(1, 1, 5000), SystemExit)
+    _check(Program(schedule, Limits(1, 1, 5000), SystemExit))
 
 
 @every_schedule(
@@ -318,13 +388,15 @@ def exporter_that_calls_back(schedule: Schedule) -> None:
     "A handler in the middle of any thread that ends a span, flushes or shuts down: each span is "
     "accounted for and exported once, by one worker, all are told the truth, and who is not told "
     "of what the handler did looks after a second",
-    preemptions=2,
+    preemptions=1,
     subject=SHELL,
     discharges="BP-12",
 )
 def handler(schedule: Schedule) -> None:
     program = Program(schedule, Limits(4, 2, 1000))
     processor, program.timeout = program.processor, 10_000
+    # It may interrupt a start.
+    program.workers = 2
 
     def handle() -> None:
         match schedule.choose(3):
@@ -335,13 +407,30 @@ def handler(schedule: Schedule) -> None:
                 done = processor.force_flush(program.timeout)
             case _:
                 done = processor.shutdown(program.timeout)
-        is_worker = processor._worker is schedule.current
-        schedule.expect(done is not is_worker, "the handler is not told the truth")
+        schedule.expect(
+            done is not processor.is_run_by_worker(), "the handler is not told the truth"
+        )
 
     schedule.handler = handle
     if program.run(shutdown=program.shutdown):
         program.is_accounted_for()
         program.is_in_time(1000)
+
+
+@every_schedule(
+    "A handler in the middle of any thread that shuts down, and has little time: at the deadline "
+    "all is over, and each span is exported or discarded, accounted for, and not kept",
+    preemptions=1,
+    subject=SHELL,
+    discharges=("BP-09", "BP-12"),
+)
+def handler_that_shuts_down(schedule: Schedule) -> None:
+    program = Program(schedule, Limits(4, 2, 5000))
+    program.timeout, program.workers = 500, 2
+    schedule.handler = partial(program.processor.shutdown, program.timeout)
+    if program.run(shutdown=program.shutdown):
+        program.is_accounted_for()
+        assert schedule.now <= 500, "a thread outlives the deadline"
 
 
 @every_schedule(
@@ -427,13 +516,14 @@ class Forking(Program):
 
     def fork(self) -> None:
         self.schedule.fork()
+        self.workers = 2
         self.begin()
         self.exporter.begin()
         self.processor._forked()
-        self.was_closed = self.processor._state.phase == CLOSED
+        self.was_closed = self.processor.state.phase == CLOSED
 
     def fork_and_go_on(self) -> None:
-        self.end("a1")
+        self.schedule.pause("is about to fork")
         self.fork()
         self.produce("c")
         self.flush()
@@ -441,31 +531,31 @@ class Forking(Program):
 
     def is_in_child(self) -> None:
         self.is_accounted_for()
+        assert self.exporter.flushes <= 2, "a flush of the parent is the child's"
         if self.was_closed:
             late = self.processor.state.queue.late
             assert late == len(self.offered), "the child of a closed processor is open"
+            assert self.processor._worker is None, "a worker is started for nothing"
         else:
             self.is_in_time()
 
 
 @every_schedule(
-    "A thread that forks, whatever the others do and hold: the child starts anew, closed if the "
-    "parent's processor was, exports its own spans, all of them and no others, and waits for nobody",
-    preemptions=1,
+    "A thread that forks, whatever the others do and hold: the child starts anew, exports its own "
+    "spans and no others, and waits for nobody",
+    preemptions=2,
     subject=(*SHELL, BatchProcessor._forked, BatchProcessor._begin),
     discharges="BP-12",
 )
 def fork(schedule: Schedule) -> None:
-    program = Forking(schedule, Limits(4, 2, 5000))
-    if program.run(
-        "", a=program.fork_and_go_on, flush=program.flush, shutdown=program.shutdown
-    ):
+    program = Forking(schedule, Limits(4, 1, 5000))
+    if program.run(forks=program.fork_and_go_on, flush=program.flush):
         program.is_in_child()
 
 
 @every_schedule(
-    "An exporter that forks: in the child the worker that called it is none, and what it returns "
-    "is not counted; the child's own worker exports the child's spans",
+    "An exporter that forks: in the child the worker that called it is none, and what it returns is "
+    "not counted; the child's own worker exports its spans, unless the parent had been shut down",
     preemptions=2,
     subject=(*SHELL, BatchProcessor._forked, BatchProcessor._begin),
     discharges="BP-12",

@@ -23,8 +23,10 @@ def run(claim: Claim, options: Options) -> Finding:
         return Finding(NAME, Verdict.UNKNOWN, reason="the claim is about no program of threads")
     start = time.perf_counter()
     count = 0
+    alike: tuple[str, ...] = ()
     for schedule in explore(claim.run, claim.preemptions):
         count += 1
+        alike = schedule.alike
         seconds = time.perf_counter() - start
         if schedule.errors:
             inputs = {"choices": schedule.given}
@@ -34,5 +36,7 @@ def run(claim: Claim, options: Options) -> Finding:
             reason = f"time ran out after {count} schedules, and not all were run"
             return Finding(NAME, Verdict.TESTED, seconds, count, reason=reason)
     bound = f"{count} schedules, preemptions <= {claim.preemptions}"
+    if len(alike) > 1:
+        bound += f", {' and '.join(alike)} interchangeable"
     seconds = time.perf_counter() - start
     return Finding(NAME, Verdict.EXHAUSTED, seconds, count, bound=bound)

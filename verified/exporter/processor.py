@@ -390,8 +390,6 @@ class BatchProcessor(Generic[Span]):
         """Start anew in a child. The parent's lock may be held by a thread that is not here."""
         self._begin()
         self._state = step(self._limits, self._state, Forked(self._clock()))[0]
-        if self._state.phase == CLOSED and self._result is None:
-            self._result = False
 
 
 def _oldest_first(newest: Any) -> list[Any]:
