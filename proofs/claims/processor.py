@@ -83,7 +83,10 @@ def _guarded(name: str) -> property:
         processor.is_touched()
         if processor.schedule is not None:
             processor.schedule.interrupt()
-        return vars(processor)[name]
+        try:
+            return vars(processor)[name]
+        except KeyError:
+            raise AttributeError(name) from None
 
     def set(processor: Guarded, value: Any) -> None:
         processor.is_touched()
@@ -543,7 +546,7 @@ class Forking(Program):
 @every_schedule(
     "A thread that forks, whatever the others do and hold: the child starts anew, exports its own "
     "spans and no others, and waits for nobody",
-    preemptions=2,
+    preemptions=1,
     subject=(*SHELL, BatchProcessor._forked, BatchProcessor._begin),
     discharges="BP-12",
 )
@@ -554,8 +557,8 @@ def fork(schedule: Schedule) -> None:
 
 
 @every_schedule(
-    "An exporter that forks: in the child the worker that called it is none, and what it returns is "
-    "not counted; the child's own worker exports its spans, unless the parent had been shut down",
+    "An exporter that forks: in the child the worker that called it is none, and what it returns "
+    "is not counted; the child's own worker exports its spans, unless the parent was shut down",
     preemptions=2,
     subject=(*SHELL, BatchProcessor._forked, BatchProcessor._begin),
     discharges="BP-12",
