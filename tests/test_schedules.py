@@ -561,6 +561,12 @@ FAULTS = {
         "            self._feed(FlushAsked())\n            if",
         "            self._feed(FlushAsked())\n        with self._lock:\n            if",
     ),
+    "a flush that is over is kept": (
+        "force_flush",
+        "                if flush in self._flushes:\n"
+        "                    self._flushes.remove(flush)\n",
+        "                pass\n",
+    ),
     "shutdown asks for the phase before the lock": (
         "shutdown",
         "        with self._lock:\n            self._feed(ShutdownAsked(until))\n",
@@ -663,6 +669,7 @@ FAULTS = {
 
 CLAIMS = {
     "discarded spans stay": "exporter_that_hangs",
+    "a flush that is over is kept": "exporter_that_hangs",
     "shutdown does not end at its deadline": "exporter_that_hangs",
     "the exporter is not shut down at the deadline": "exporter_that_hangs",
     "shutdown ends it though the worker does": "exporter_that_flushes_slowly",

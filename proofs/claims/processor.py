@@ -451,7 +451,11 @@ def exporter_that_hangs(schedule: Schedule) -> None:
         program.shutdown()
         schedule.expect(schedule.now <= 1000, "shutdown does not keep its time")
 
-    if program.run(flush=program.flush, shutdown=shutdown):
+    def flush() -> None:
+        program.flush()
+        schedule.expect(not vars(program.processor)["_flushes"], "a flush that is over is kept")
+
+    if program.run(flush=flush, shutdown=shutdown):
         program.is_accounted_for()
         busy = len(program.exporter.spans) > 0
         assert program.processor._result is program.shut_down, "shutdown has no end"
