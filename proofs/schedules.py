@@ -4,7 +4,7 @@ The program takes its lock, conditions, threads and clock from a ``Schedule``, w
 of its threads run at a time and hands over only where a thread takes a lock, waits, starts a
 thread, or pauses: between these, threads that share nothing outside of the lock cannot tell
 who runs. Time passes only when every thread waits for it. A thread here is a greenlet: it
-runs the same code, in an order that is chosen, and handing over costs less than a call.
+runs the same code, and to hand over costs little.
 
 What the interpreter does in the middle of a thread can be chosen too: a handler (of a signal,
 or a finalizer) runs once, in whichever thread, where that one has taken or is to take the
@@ -28,7 +28,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import pairwise
 from math import factorial
 from typing import Any
@@ -39,7 +38,7 @@ LONGEST = 2000
 """The number of choices after which a run is given up: its threads wake each other for ever."""
 
 ENDLESS = 1.0
-"""The time that a run may spend, in seconds of the processor's: a thousand times what it needs."""
+"""How long a run may take, in seconds of the processor's time: a thousand times what it needs."""
 
 
 class Ended(GreenletExit):
@@ -56,7 +55,7 @@ class Task:
     can_run: Callable[[], bool] | None = None
     """Whether it can go on; None if it can."""
     until: int | None = None
-    has_begun: bool = False
+    is_begun: bool = False
     is_over: bool = False
     greenlet: greenlet = field(init=False)
 
@@ -67,8 +66,11 @@ class Task:
             self.schedule.interrupt()
             self.schedule.pause(f"starts {self.name}")
 
+    def has_begun(self) -> bool:
+        return self.is_begun
+
     def _run(self) -> None:
-        self.has_begun = True
+        self.is_begun = True
         try:
             self.target()
         except Ended:
@@ -277,7 +279,7 @@ class Schedule:
         for task in tasks.values():
             task.start()
         for before, after in pairwise(alike):
-            tasks[after].can_run = partial(getattr, tasks[before], "has_begun")
+            tasks[after].can_run = tasks[before].has_begun
         with self._limit():
             try:
                 self.hand_over()

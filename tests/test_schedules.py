@@ -337,6 +337,36 @@ def test_of_threads_that_are_alike_one_order_stands_for_all(
     assert every == {renamed(each, names) for each in some for names in permutations("abc"[:alike])}
 
 
+def test_the_verdict_says_for_how_many_the_schedules_stand() -> None:
+    def program(schedule: Schedule) -> None:
+        schedule.run({name: lambda: None for name in "abc"}, alike="ab")
+
+    finding = schedules.run(toy(program, 0), OPTIONS)
+    assert finding.count == 3
+    assert finding.bound == "3 schedules, preemptions <= 0, for 6 as a and b are alike"
+
+
+def test_faults_are_found_with_producers_that_are_alike_as_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    claim = claim_of("processor.two_producers")
+    assert isinstance(claim, ScheduleClaim)
+    run = Schedule.run
+
+    def found() -> set[str]:
+        refuted = set()
+        for fault in FAULTS.keys() - CLAIMS.keys():
+            with applied(planted(*FAULTS[fault])):
+                if any(schedule.errors for schedule in explore(claim.run, 0)):
+                    refuted.add(fault)
+        return refuted
+
+    some = found()
+    monkeypatch.setattr(Schedule, "run", lambda self, threads, alike: run(self, threads))
+    assert found() == some
+    assert len(some) > len(FAULTS) / 4
+
+
 def test_the_producers_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the reduction the schedules are those that are run, and these with names changed."""
     claim = claim_of("processor.two_producers")

@@ -24,10 +24,10 @@ def run(claim: Claim, options: Options) -> Finding:
         return Finding(NAME, Verdict.UNKNOWN, reason="the claim is about no program of threads")
     start, since = time.perf_counter(), time.process_time()
     count = 0
-    alike: tuple[str, ...] = ()
+    stands_for, alike = 1, ""
     for schedule in explore(claim.run, claim.preemptions):
         count += 1
-        alike = schedule.alike
+        stands_for, alike = schedule.stands_for, " and ".join(schedule.alike)
         seconds = time.perf_counter() - start
         if schedule.errors:
             inputs = {"choices": schedule.given}
@@ -37,7 +37,7 @@ def run(claim: Claim, options: Options) -> Finding:
             reason = f"time ran out after {count} schedules, and not all were run"
             return Finding(NAME, Verdict.TESTED, seconds, count, reason=reason)
     bound = f"{count} schedules, preemptions <= {claim.preemptions}"
-    if len(alike) > 1:
-        bound += f", {' and '.join(alike)} interchangeable"
+    if stands_for > 1:
+        bound += f", for {count * stands_for} as {alike} are alike"
     seconds = time.perf_counter() - start
     return Finding(NAME, Verdict.EXHAUSTED, seconds, count, bound=bound)
