@@ -637,6 +637,16 @@ FAULTS = {
         "                if expired:\n                    self._end(False)\n",
         "                self._end(False)\n",
     ),
+    "a shutdown in a hurry ends all": (
+        "shutdown",
+        "if not has_worker or self._clock() >= deadline:",
+        "if not has_worker or self._clock() >= until:",
+    ),
+    "the worker waits from another time": (
+        "_turn",
+        "self._state.due - now",
+        "self._state.due + now",
+    ),
     "the exporter is not shut down at the deadline": (
         "shutdown",
         "        if expired:\n            # The",
@@ -699,6 +709,8 @@ FAULTS = {
 
 CLAIMS = {
     "discarded spans stay": "exporter_that_hangs",
+    "a shutdown in a hurry ends all": "shutdown_in_a_hurry",
+    "the worker waits from another time": "batch_that_is_due",
     "a flush that is over is kept": "exporter_that_hangs",
     "shutdown does not end at its deadline": "exporter_that_hangs",
     "the exporter is not shut down at the deadline": "exporter_that_hangs",

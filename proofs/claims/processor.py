@@ -346,6 +346,26 @@ def batch_that_is_full(schedule: Schedule) -> None:
 
 
 @every_schedule(
+    SENTENCE.format("A batch that is not full, which is exported when the delay is over"),
+    preemptions=2,
+    subject=SHELL,
+    discharges=("BP-02", "BP-12"),
+)
+def batch_that_is_due(schedule: Schedule) -> None:
+    schedule.now = 7
+    program = Program(schedule, Limits(4, 3, 5000))
+
+    def shutdown() -> None:
+        schedule.pause("waits for an export", lambda: len(program.exporter.spans) > 0)
+        program.shutdown()
+
+    if program.run(shutdown=shutdown):
+        program.is_accounted_for()
+        program.is_in_time(5007)
+        assert schedule.now == 5007, "a batch that is not due is exported"
+
+
+@every_schedule(
     SENTENCE.format("An exporter that fails"),
     preemptions=1,
     subject=SHELL,
@@ -459,6 +479,29 @@ def exporter_that_hangs(schedule: Schedule) -> None:
         busy = len(program.exporter.spans) > 0
         assert program.processor._result is program.shut_down, "shutdown has no end"
         assert program.shut_down is not busy, "shutdown says that it was done in time"
+        assert program.exporter.shutdowns == 1, "the exporter is not shut down once"
+
+
+@every_schedule(
+    "A shutdown that has less time than the one before: it keeps its own time, and takes nothing "
+    "from the other's",
+    preemptions=1,
+    subject=SHELL,
+    discharges=("BP-06", "BP-07", "BP-12"),
+)
+def shutdown_in_a_hurry(schedule: Schedule) -> None:
+    program = Program(schedule, Limits(4, 2, 5000))
+    program.exporter.takes = 800
+
+    def hurried() -> None:
+        program.processor.shutdown(500)
+        schedule.expect(schedule.now <= 500, "the time is not kept")
+
+    if program.run("", a=partial(program.end, "a1"), hurried=hurried, shutdown=program.shutdown):
+        program.is_accounted_for()
+        if program.processor.state.deadline == program.timeout:
+            assert program.shut_down, "shutdown is not the truth"
+            assert program.processor.state.discarded == 0, "a span was discarded"
         assert program.exporter.shutdowns == 1, "the exporter is not shut down once"
 
 

@@ -219,7 +219,7 @@ class BatchProcessor(Generic[Span]):
             deadline = self._state.deadline
             if has_worker:
                 self._wait(min(until, deadline), lambda: self._result is not None)
-            if self._result is None and (not has_worker or self._clock() >= deadline):
+            if not has_worker or self._clock() >= deadline:
                 expired = self._look(deadline)[1]
                 if expired:
                     self._end(False)
