@@ -1,7 +1,8 @@
 """Claims about the threads of the batching processor, in every schedule of some programs.
 
 Each program has producers, a flush, a shutdown and the worker; every thread, lock, wait and
-moment is under control, and an export can be overtaken by anything.
+moment is under control, and an export can be overtaken by anything. Of a fork the child is
+run; the parent shares nothing with it.
 """
 
 import logging
@@ -23,6 +24,8 @@ from .batching import (
     queue_and_batch_are_bounded,
 )
 
+DONE = Returned(SUCCESS)
+
 LOGGER = logging.getLogger(BatchProcessor.__module__)
 
 SHELL = (
@@ -42,101 +45,219 @@ class Span(str):
     """A span that a weak reference can be made to."""
 
 
-class Exporter:
-    """An exporter that says of each batch what it is told to, or raises it, after a time."""
+class Processor(BatchProcessor[str]):
+    """A processor that ends once."""
 
-    def __init__(self, schedule: Schedule, answer: Any, takes: int) -> None:
+    schedule: Schedule | None = None
+
+    def is_run_by_worker(self) -> bool:
+        assert self.schedule is not None
+        return vars(self)["_worker"] is self.schedule.current
+
+    def _end(self, result: bool) -> None:
+        assert self.schedule is not None
+        self.schedule.expect(self._result is None, "the processor ends twice")
+        super()._end(result)
+
+    def _forked(self) -> None:
+        # Nobody else is there.
+        schedule, self.schedule = self.schedule, None
+        super()._forked()
+        self.schedule = schedule
+
+
+class Guarded(Processor):
+    """A processor of which nothing is touched without its lock, and a handler may run at any read.
+
+    That nothing is, is what lets a schedule switch threads at the lock and not between.
+    """
+
+    def is_touched(self) -> None:
+        schedule = self.schedule
+        if schedule is not None and self._lock.owner is not schedule.current:
+            schedule.expect(False, "what the lock guards is touched without it")
+
+
+def _guarded(name: str) -> property:
+    def get(processor: Guarded) -> Any:
+        processor.is_touched()
+        if processor.schedule is not None:
+            processor.schedule.interrupt()
+        try:
+            return vars(processor)[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def set(processor: Guarded, value: Any) -> None:
+        processor.is_touched()
+        vars(processor)[name] = value
+
+    return property(get, set)
+
+
+for _name in ("_state", "_pending", "_spans", "_flushes", "_result", "_worker"):
+    setattr(Guarded, _name, _guarded(_name))
+
+
+class Exporter:
+    """An exporter that is told what to say of each batch, or to raise, and how long it takes."""
+
+    processor: Processor
+
+    def __init__(self, schedule: Schedule, answer: Any) -> None:
         self.schedule = schedule
         self.answer = answer
-        self.takes = takes
-        self.spans: list[str] = []
-        self.largest = 0
+        self.takes = self.takes_to_flush = 0
+        self.calls: Callable[[], None] = lambda: None
         self.shutdowns = 0
+        self.is_down = False
+        self.begin()
+
+    def begin(self) -> None:
+        """Have exported nothing so far."""
+        self.spans: list[str] = []
+        self.flushed: list[str] = []
+        self.flushes = 0
+        self.largest = 0
         self.is_busy = False
 
     def export(self, spans: Sequence[str]) -> Returned:
-        errors = self.schedule.errors
-        if self.is_busy or self.shutdowns:
-            errors.append("two exports at once" if self.is_busy else "an export after shutdown")
+        self.is_called()
+        self.schedule.expect(self.shutdowns == 0, "an export after shutdown")
+        answer = self.answer
         self.is_busy = True
         self.spans += map(str, spans)
         self.largest = max(self.largest, len(spans))
-        does = f"exports {' '.join(spans)}"
-        if self.takes:
-            until = self.schedule.now + self.takes
-            self.schedule.pause(does, lambda: False, until)
-        else:
-            self.schedule.pause(does)
+        self.works(f"exports {' '.join(spans)}", self.takes)
+        self.calls()
         self.is_busy = False
-        if isinstance(self.answer, type):
-            raise self.answer
+        if isinstance(answer, type):
+            raise answer
         # It may be nonsense, as an exporter's answer may.
-        return self.answer  # type: ignore[no-any-return]
+        return answer  # type: ignore[no-any-return]
 
     def force_flush(self, timeout_millis: int) -> bool:
-        self.schedule.pause("flushes the exporter")
+        self.is_called()
+        self.is_busy = True
+        exported = list(self.spans)
+        self.works("flushes the exporter", self.takes_to_flush)
+        self.flushed = exported
+        self.flushes += 1
+        self.is_busy = False
         return True
 
     def shutdown(self) -> None:
+        if self.schedule.now < vars(self.processor)["_state"].deadline:
+            self.is_called()
+        self.schedule.expect(self.shutdowns == 0, "the exporter is shut down twice")
         self.shutdowns += 1
         self.schedule.pause("shuts down the exporter")
+        self.is_down = True
+
+    def is_called(self) -> None:
+        """Say what is wrong with a call: only the worker calls, one at a time, without the lock."""
+        me, expect = self.schedule.current, self.schedule.expect
+        expect(not self.is_busy, "two calls of the exporter at once")
+        expect(
+            self.processor.is_run_by_worker(), "another thread than the worker calls the exporter"
+        )
+        expect(self.processor._lock.owner is not me, "the exporter is called under the lock")
+
+    def works(self, does: str, takes: int) -> None:
+        if takes:
+            self.schedule.pause(does, lambda: False, self.schedule.now + takes)
+        else:
+            self.schedule.pause(does)
 
 
 class Program:
     """Producers of two spans each, a flush and a shutdown, each in a thread of its own."""
 
     def __init__(
-        self, schedule: Schedule, limits: Limits, producers: int, answer: Any, takes: int = 0
+        self,
+        schedule: Schedule,
+        limits: Limits,
+        answer: Any = DONE,
+        threads: Any = None,
+        kind: type[Processor] = Guarded,
     ) -> None:
         self.schedule = schedule
-        self.exporter = Exporter(schedule, answer, takes)
-        self.processor = BatchProcessor[str](
-            self.exporter, limits, clock=schedule.clock, threads=schedule
+        self.timeout = 1000
+        self.workers = 1
+        self.exporter = Exporter(schedule, answer)
+        self.processor = kind(
+            self.exporter, limits, clock=schedule.clock, threads=threads or schedule
         )
+        self.processor.schedule = schedule
+        self.exporter.processor = self.processor
         # A run that is given up leaves nothing to shut down at the end of the interpreter.
         _processors.discard(self.processor)
-        self.offered = 2 * producers
+        self.begin()
+
+    def begin(self) -> None:
+        """Have done nothing so far."""
+        self.offered: list[str] = []
         self.references: list[ref[Span]] = []
         self.ended: list[str] = []
         self.before_flush: list[str] = []
-        self.flushed = self.shut_down = False
+        self.flushed: bool | None = None
+        self.shut_down: bool | None = None
         self.at_flush: list[str] = []
-        threads: dict[str, Callable[[], None]] = {
-            name: partial(self.produce, name) for name in "ab"[:producers]
-        }
+
+    def run(self, producers: str = "a", **others: Callable[[], object]) -> bool:
+        """Run producers with these names, which are alike, and others; whether all went well."""
+        threads = {name: partial(self.produce, name) for name in producers}
         # What the exporter raises is logged, thousands of times.
         was, LOGGER.disabled = LOGGER.disabled, True
         try:
-            schedule.run({**threads, "flush": self.flush, "shutdown": self.shutdown})
+            self.schedule.run({**threads, **others}, alike=producers)
         finally:
             LOGGER.disabled = was
+        workers = [task for task in self.schedule.tasks if task.name == "VerifiedBatchProcessor"]
+        self.schedule.expect(len(workers) <= self.workers, "too many workers are started")
+        return not self.schedule.errors
+
+    def end(self, name: str) -> None:
+        span, began = Span(name), self.schedule.now
+        self.references.append(ref(span))
+        self.offered.append(name)
+        self.processor.on_end(span)
+        self.ended.append(name)
+        self.schedule.expect(self.schedule.now == began, "on_end waits for the time to pass")
 
     def produce(self, name: str) -> None:
-        for number in "12":
-            span = Span(name + number)
-            self.references.append(ref(span))
-            self.processor.on_end(span)
-            del span
-            self.ended.append(name + number)
+        self.end(name + "1")
+        self.end(name + "2")
 
     def flush(self) -> None:
         self.before_flush = list(self.ended)
-        self.flushed = self.processor.force_flush(1000)
-        self.at_flush = list(self.exporter.spans)
+        self.flushed = self.processor.force_flush(self.timeout)
+        self.at_flush = list(self.exporter.flushed)
 
     def shutdown(self) -> None:
-        self.shut_down = self.processor.shutdown(1000)
+        self.shut_down = self.processor.shutdown(self.timeout)
+        is_down = self.exporter.is_down
+        self.schedule.expect(is_down or not self.shut_down, "shutdown comes before its end")
+
+    def look(self) -> None:
+        """Read the state: each span that ended is counted in it."""
+        least = len(self.ended)
+        queue = self.processor.state.queue
+        counted = queue.accepted + queue.full + queue.late
+        most = len(self.offered)
+        self.schedule.expect(least <= counted <= most, "an offer is not counted at once")
 
     def is_accounted_for(self) -> None:
         """Each span is counted once and exported once, by what became of it, and it is over."""
         state, spans, queue = self.processor.state, self.exporter.spans, self.processor.state.queue
         over = state.exported + state.rejected + state.failed + state.unknown
-        assert queue.accepted + queue.full + queue.late == self.offered, "an offer is not counted"
+        offered = len(self.offered)
+        assert queue.accepted + queue.full + queue.late == offered, "an offer is not counted"
         assert over == len(spans), "what is counted is not what was exported"
         assert queue.accepted == over + state.discarded, "a span is lost"
         assert len(set(spans)) == len(spans), "a span is exported twice"
-        assert len(self.ended) == self.offered, "on_end raised"
-        for name in "ab":
+        assert len(self.ended) == offered, "on_end raised"
+        for name in {span[0] for span in spans}:
             own = [span for span in spans if span[0] == name]
             assert own == sorted(own), "spans are out of order"
         answer = self.exporter.answer
@@ -149,43 +270,43 @@ class Program:
         assert closing_flushes_all(state), "the machine is wrong: shutdown does not flush"
         assert self.exporter.largest <= self.processor.limits.max_export_batch_size, "large batch"
         assert not self.processor._spans, "a span is kept"
-        assert [each() for each in self.references] == [None] * self.offered, "a span is kept"
+        assert [each() for each in self.references] == [None] * offered, "a span is kept"
         assert state.phase == CLOSED, "the processor is not closed"
-        assert self.exporter.shutdowns == 1, "the exporter is not shut down once"
 
-    def is_in_time(self) -> None:
-        """Flush and shutdown were done, said so, and nobody waited for the time to pass."""
+    def is_in_time(self, most: int = 0) -> None:
+        """Flush and shutdown were done, said so, and at most so much time had to pass."""
         lost = self.processor.state.queue.full + self.processor.state.queue.late
         missing = set(self.before_flush) - set(self.at_flush)
         assert self.shut_down, "shutdown is not the truth"
-        assert self.flushed, "flush is not the truth"
+        assert self.flushed is not False, "flush is not the truth"
+        assert self.exporter.shutdowns == 1, "the exporter is not shut down once"
         assert self.processor.state.discarded == 0, "a span was discarded"
         assert len(missing) <= lost, "flush came before an export"
-        assert self.schedule.now == 0, "somebody waited for the time to pass: a wake-up is lost"
+        assert self.schedule.now <= most, "somebody waited for the time to pass: a wake-up is lost"
 
 
 SENTENCE = (
-    "{}: each span is accounted for by what became of it and exported once, exports are one at a "
-    "time, flush covers what was accepted before it, the exporter is shut down once, no span is "
-    "kept, and no wake-up is lost"
+    "{}: each span is accounted for by what became of it and exported once, the worker alone calls "
+    "the exporter and never under the lock, flush covers what was accepted before it, the exporter "
+    "is shut down once, no span is kept, and no wake-up is lost"
 )
 
 
-def _check(schedule: Schedule, limits: Limits, producers: int, answer: Any) -> None:
-    program = Program(schedule, limits, producers, answer)
-    if not schedule.errors:
+def _check(program: Program, producers: str = "a") -> None:
+    if program.run(producers, flush=program.flush, shutdown=program.shutdown):
         program.is_accounted_for()
         program.is_in_time()
 
 
 @every_schedule(
     SENTENCE.format("Two producers, the worker, a flush and a shutdown"),
-    preemptions=0,
+    preemptions=1,
     subject=SHELL,
     discharges=("BP-01", "BP-12"),
 )
 def two_producers(schedule: Schedule) -> None:
-    _check(schedule, Limits(4, 2, 5000), 2, Returned(SUCCESS))
+    # That the lock is held is for the others to see, which are faster.
+    _check(Program(schedule, Limits(4, 2, 5000), kind=Processor), "ab")
 
 
 @every_schedule(
@@ -195,7 +316,53 @@ def two_producers(schedule: Schedule) -> None:
     discharges=("BP-08", "BP-12"),
 )
 def batch_that_is_not_full(schedule: Schedule) -> None:
-    _check(schedule, Limits(4, 3, 5000), 1, Returned(SUCCESS))
+    program = Program(schedule, Limits(4, 3, 5000))
+
+    def produce() -> None:
+        program.produce("a")
+        program.look()
+
+    if program.run("", a=produce, flush=program.flush, shutdown=program.shutdown):
+        program.is_accounted_for()
+        program.is_in_time()
+
+
+@every_schedule(
+    SENTENCE.format("A batch that is full, which is exported though nobody asks for it"),
+    preemptions=2,
+    subject=SHELL,
+    discharges=("BP-02", "BP-12"),
+)
+def batch_that_is_full(schedule: Schedule) -> None:
+    program = Program(schedule, Limits(4, 2, 5000))
+
+    def shutdown() -> None:
+        schedule.pause("waits for an export", lambda: len(program.exporter.spans) > 0)
+        program.shutdown()
+
+    if program.run(shutdown=shutdown):
+        program.is_accounted_for()
+        program.is_in_time()
+
+
+@every_schedule(
+    SENTENCE.format("A batch that is not full, which is exported when the delay is over"),
+    preemptions=2,
+    subject=SHELL,
+    discharges=("BP-02", "BP-12"),
+)
+def batch_that_is_due(schedule: Schedule) -> None:
+    schedule.now = 7
+    program = Program(schedule, Limits(4, 3, 5000))
+
+    def shutdown() -> None:
+        schedule.pause("waits for an export", lambda: len(program.exporter.spans) > 0)
+        program.shutdown()
+
+    if program.run(shutdown=shutdown):
+        program.is_accounted_for()
+        program.is_in_time(5007)
+        assert schedule.now == 5007, "a batch that is not due is exported"
 
 
 @every_schedule(
@@ -205,7 +372,7 @@ def batch_that_is_not_full(schedule: Schedule) -> None:
     discharges=("BP-01", "BP-12", "BP-16"),
 )
 def exporter_that_fails(schedule: Schedule) -> None:
-    _check(schedule, Limits(2, 2, 5000), 1, Returned(FAILURE))
+    _check(Program(schedule, Limits(2, 2, 5000), Returned(FAILURE)))
 
 
 @every_schedule(
@@ -215,7 +382,77 @@ def exporter_that_fails(schedule: Schedule) -> None:
     discharges=("BP-12", "BP-13"),
 )
 def exporter_that_exits(schedule: Schedule) -> None:
-    _check(schedule, Limits(1, 1, 5000), 1, SystemExit)
+    _check(Program(schedule, Limits(1, 1, 5000), SystemExit))
+
+
+@every_schedule(
+    SENTENCE.format("An exporter that ends a span, flushes and shuts down its own processor"),
+    preemptions=1,
+    subject=SHELL,
+    discharges="BP-12",
+)
+def exporter_that_calls_back(schedule: Schedule) -> None:
+    program = Program(schedule, Limits(4, 1, 5000))
+
+    def calls() -> None:
+        program.exporter.calls = lambda: None
+        program.end("e1")
+        answers = program.processor.force_flush(1000), program.processor.shutdown(1000)
+        schedule.expect(answers == (False, False), "the worker says that it waited for itself")
+
+    program.exporter.calls = calls
+    if program.run(flush=program.flush, shutdown=program.shutdown):
+        program.is_accounted_for()
+        program.is_in_time()
+
+
+@every_schedule(
+    "A handler in the middle of any thread that ends a span, flushes or shuts down: each span is "
+    "accounted for and exported once, by one worker, all are told the truth, and who is not told "
+    "of what the handler did looks after a second",
+    preemptions=1,
+    subject=SHELL,
+    discharges="BP-12",
+)
+def handler(schedule: Schedule) -> None:
+    program = Program(schedule, Limits(4, 2, 1000))
+    processor, program.timeout = program.processor, 10_000
+    # It may interrupt a start.
+    program.workers = 2
+
+    def handle() -> None:
+        match schedule.choose(3):
+            case 0:
+                program.end("h1")
+                return
+            case 1:
+                done = processor.force_flush(program.timeout)
+            case _:
+                done = processor.shutdown(program.timeout)
+        schedule.expect(
+            done is not processor.is_run_by_worker(), "the handler is not told the truth"
+        )
+
+    schedule.handler = handle
+    if program.run(shutdown=program.shutdown):
+        program.is_accounted_for()
+        program.is_in_time(1000)
+
+
+@every_schedule(
+    "A handler in the middle of any thread that shuts down, and has little time: at the deadline "
+    "all is over, and each span is exported or discarded, accounted for, and not kept",
+    preemptions=1,
+    subject=SHELL,
+    discharges=("BP-09", "BP-12"),
+)
+def handler_that_shuts_down(schedule: Schedule) -> None:
+    program = Program(schedule, Limits(4, 2, 5000))
+    program.timeout, program.workers = 500, 2
+    schedule.handler = partial(program.processor.shutdown, program.timeout)
+    if program.run(shutdown=program.shutdown):
+        program.is_accounted_for()
+        assert schedule.now <= 500, "a thread outlives the deadline"
 
 
 @every_schedule(
@@ -226,9 +463,163 @@ def exporter_that_exits(schedule: Schedule) -> None:
     discharges=("BP-07", "BP-09", "BP-12"),
 )
 def exporter_that_hangs(schedule: Schedule) -> None:
-    program = Program(schedule, Limits(4, 1, 5000), 1, Returned(SUCCESS), takes=3000)
-    if not schedule.errors:
+    program = Program(schedule, Limits(4, 1, 5000))
+    program.exporter.takes = 3000
+
+    def shutdown() -> None:
+        program.shutdown()
+        schedule.expect(schedule.now <= 1000, "shutdown does not keep its time")
+
+    def flush() -> None:
+        program.flush()
+        schedule.expect(not vars(program.processor)["_flushes"], "a flush that is over is kept")
+
+    if program.run(flush=flush, shutdown=shutdown):
         program.is_accounted_for()
         busy = len(program.exporter.spans) > 0
         assert program.processor._result is program.shut_down, "shutdown has no end"
-        assert program.shut_down <= (not busy), "shutdown says that it was done in time"
+        assert program.shut_down is not busy, "shutdown says that it was done in time"
+        assert program.exporter.shutdowns == 1, "the exporter is not shut down once"
+
+
+@every_schedule(
+    "A shutdown that has less time than the one before: it keeps its own time, and takes nothing "
+    "from the other's",
+    preemptions=1,
+    subject=SHELL,
+    discharges=("BP-06", "BP-07", "BP-12"),
+)
+def shutdown_in_a_hurry(schedule: Schedule) -> None:
+    program = Program(schedule, Limits(4, 2, 5000))
+    program.exporter.takes = 800
+
+    def hurried() -> None:
+        program.processor.shutdown(500)
+        schedule.expect(schedule.now <= 500, "the time is not kept")
+
+    if program.run("", a=partial(program.end, "a1"), hurried=hurried, shutdown=program.shutdown):
+        program.is_accounted_for()
+        if program.processor.state.deadline == program.timeout:
+            assert program.shut_down, "shutdown is not the truth"
+            assert program.processor.state.discarded == 0, "a span was discarded"
+        assert program.exporter.shutdowns == 1, "the exporter is not shut down once"
+
+
+@every_schedule(
+    "An exporter that takes longer to flush than flush and shutdown may: they keep their time and "
+    "say that it was not done, each span is accounted for, and all ends once",
+    preemptions=1,
+    subject=SHELL,
+    discharges=("BP-09", "BP-12"),
+)
+def exporter_that_flushes_slowly(schedule: Schedule) -> None:
+    program = Program(schedule, Limits(4, 2, 5000))
+    program.exporter.takes_to_flush = 3000
+
+    def in_time(does: Callable[[], None]) -> None:
+        does()
+        schedule.expect(schedule.now <= 1000, "the time is not kept")
+
+    flush, shutdown = partial(in_time, program.flush), partial(in_time, program.shutdown)
+    if program.run(flush=flush, shutdown=shutdown):
+        program.is_accounted_for()
+        assert not program.shut_down, "shutdown says that it was done in time"
+        assert not program.flushed, "flush says that it was done in time"
+        assert program.exporter.shutdowns == 1, "the exporter is not shut down once"
+
+
+class WithoutThreads:
+    """Threads, locks and all, of which none can be started."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.RLock = schedule.RLock
+        self.Condition = schedule.Condition
+        self.current_thread = schedule.current_thread
+
+    def Thread(self, **_: Any) -> "WithoutThreads":  # noqa: N802
+        return self
+
+    def start(self) -> None:
+        raise RuntimeError("no thread can be started")
+
+
+@every_schedule(
+    "Where no thread can be started nobody waits, flush and shutdown say that they were not done, "
+    "and each span is discarded or refused, accounted for, and not kept",
+    preemptions=2,
+    subject=SHELL,
+    discharges="BP-12",
+)
+def without_threads(schedule: Schedule) -> None:
+    program = Program(schedule, Limits(2, 2, 5000), threads=WithoutThreads(schedule))
+    if program.run("ab", flush=program.flush, shutdown=program.shutdown):
+        program.is_accounted_for()
+        assert program.flushed is program.shut_down is False, "it is said to be done"
+        assert not program.exporter.spans, "spans were exported"
+        assert schedule.now == 0, "somebody waited"
+
+
+class Forking(Program):
+    """A program of which a thread may fork; what it says at its end is said of the child."""
+
+    was_closed = False
+
+    def fork(self) -> None:
+        self.schedule.fork()
+        self.workers = 2
+        self.begin()
+        self.exporter.begin()
+        self.processor._forked()
+        self.was_closed = self.processor.state.phase == CLOSED
+
+    def fork_and_go_on(self) -> None:
+        self.schedule.pause("is about to fork")
+        self.fork()
+        self.produce("c")
+        self.flush()
+        self.shutdown()
+
+    def is_in_child(self) -> None:
+        self.is_accounted_for()
+        assert self.exporter.flushes <= 2, "a flush of the parent is the child's"
+        if self.was_closed:
+            late = self.processor.state.queue.late
+            assert late == len(self.offered), "the child of a closed processor is open"
+            assert self.processor._worker is None, "a worker is started for nothing"
+        else:
+            self.is_in_time()
+
+
+@every_schedule(
+    "A thread that forks, whatever the others do and hold: the child starts anew, exports its own "
+    "spans and no others, and waits for nobody",
+    preemptions=1,
+    subject=(*SHELL, BatchProcessor._forked, BatchProcessor._begin),
+    discharges="BP-12",
+)
+def fork(schedule: Schedule) -> None:
+    program = Forking(schedule, Limits(4, 1, 5000))
+    if program.run(forks=program.fork_and_go_on, flush=program.flush):
+        program.is_in_child()
+
+
+@every_schedule(
+    "An exporter that forks: in the child the worker that called it is none, and what it returns "
+    "is not counted; the child's own worker exports its spans, unless the parent was shut down",
+    preemptions=2,
+    subject=(*SHELL, BatchProcessor._forked, BatchProcessor._begin),
+    discharges="BP-12",
+)
+def exporter_that_forks(schedule: Schedule) -> None:
+    program = Forking(schedule, Limits(4, 2, 5000), Returned(FAILURE))
+
+    def calls() -> None:
+        program.exporter.calls = lambda: None
+        program.fork()
+        program.exporter.answer = Returned(SUCCESS)
+        program.produce("c")
+        schedule.Thread(program.shutdown, "child").start()
+
+    program.exporter.calls = calls
+    if program.run(shutdown=program.shutdown):
+        program.is_in_child()

@@ -18,7 +18,9 @@ The lock is held for no longer than it takes to move ``max_queue_size`` spans. I
 re-entrant, because a signal handler or a finalizer may end a span, flush or shut down in the
 middle of anything, also of ``on_end``. So what is pending is one reference, which is
 replaced whole, and only if it is still the one that was read: between this test and the
-assignment the interpreter runs nothing else in the same thread.
+assignment the interpreter runs nothing else in the same thread. What a handler has done
+after its thread asked and before it waits, that thread is not told of; so it asks again after
+``_PATIENCE``, and the worker after ``schedule_delay``.
 """
 
 import atexit
@@ -60,6 +62,9 @@ DEFAULTS: Final = Limits()
 
 _LONGEST: Final = 2**40
 """A time of 34 years, in milliseconds, which stands for any that is longer."""
+
+_PATIENCE: Final = 1_000
+"""How long is waited at most before it is asked again whether to wait, in milliseconds."""
 
 Span = TypeVar("Span")
 _Span = TypeVar("_Span", contravariant=True)
@@ -214,7 +219,7 @@ class BatchProcessor(Generic[Span]):
             deadline = self._state.deadline
             if has_worker:
                 self._wait(min(until, deadline), lambda: self._result is not None)
-            if self._result is None and (not has_worker or self._clock() >= deadline):
+            if not has_worker or self._clock() >= deadline:
                 expired = self._look(deadline)[1]
                 if expired:
                     self._end(False)
@@ -380,14 +385,13 @@ class BatchProcessor(Generic[Span]):
     def _wait(self, until: int, is_done: Callable[[], bool]) -> None:
         """Wait for progress until something is done or the time is over. The lock is held."""
         while not is_done() and (left := until - self._clock()) > 0:
-            _wait(self._progress, left)
+            # A handler may have had it done meanwhile, and all who waited were told before.
+            _wait(self._progress, min(left, _PATIENCE))
 
     def _forked(self) -> None:
         """Start anew in a child. The parent's lock may be held by a thread that is not here."""
         self._begin()
         self._state = step(self._limits, self._state, Forked(self._clock()))[0]
-        if self._state.phase == CLOSED and self._result is None:
-            self._result = False
 
 
 def _oldest_first(newest: Any) -> list[Any]:
