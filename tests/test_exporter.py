@@ -175,6 +175,19 @@ def test_an_answer_that_does_not_end_is_given_up(act: Act) -> None:
         assert len(receiver.received) == 1
 
 
+@pytest.mark.parametrize("own", [0, 20_000])
+def test_the_processor_has_an_export_given_up(own: int) -> None:
+    with http_receiver(Silence()) as receiver:
+        exporter = VerifiedOTLPSpanExporter(receiver.endpoint, timeout_millis=own)
+        processor = VerifiedBatchSpanProcessor(exporter, export_timeout_millis=100)
+        for span in TWO:
+            processor.on_end(span)
+        assert processor.force_flush()
+        assert processor.state.unknown == exporter.counters.unknown == 2
+        assert len(receiver.received) == 1
+        processor.shutdown()
+
+
 def test_an_answer_that_is_too_large_is_not_read_on_and_not_sent_again() -> None:
     with http_receiver(Reply(200, (PROTOBUF,), bytes(4 * 1024 * 1024 + 1))) as receiver:
         _, returned = sent_to(receiver)
