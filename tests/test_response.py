@@ -119,7 +119,8 @@ def protobufs_retry_delay(data: bytes) -> int:
             except DecodeError:
                 continue
             nanos = delay.seconds * 1_000_000_000 + delay.nanos
-            return min(max(-(-nanos // 1_000_000), 0), LONGEST_DELAY)
+            millis: int = -(-nanos // 1_000_000)
+            return min(max(millis, 0), LONGEST_DELAY)
     return -1
 
 
@@ -165,7 +166,8 @@ def packed(*messages: Any) -> bytes:
     status = Status(code=8, message="later")
     for message in messages:
         status.details.add().Pack(message)
-    return status.SerializeToString()
+    data: bytes = status.SerializeToString()
+    return data
 
 
 @pytest.mark.parametrize(
