@@ -73,8 +73,7 @@ class Exporter:
     def __init__(self, largest: int) -> None:
         self.largest = largest
         self.answer: Answer = Returned(SUCCESS)
-        self.may_return = threading.Event()
-        self.may_return.set()
+        self.may_return = True
         self.changed = threading.Condition()
         self.is_busy = False
         self.seen = Seen()
@@ -93,8 +92,7 @@ class Exporter:
             self.keys += [span.key for span in spans]
             self.seen = self.seen._replace(begun=self.seen.begun + len(spans))
             self.changed.notify_all()
-        self.may_return.wait()
-        with self.changed:
+            self.changed.wait_for(lambda: self.may_return)
             answer = self.answer
             self.seen = Seen(*map(sum, zip(self.seen, became(answer, len(spans)), strict=True)))
             self.is_busy = False
@@ -116,7 +114,12 @@ class Exporter:
     @property
     def is_stuck(self) -> bool:
         """Whether an export is under way that returns only when it is released."""
-        return self.is_busy and not self.may_return.is_set()
+        return self.is_busy and not self.may_return
+
+    def let_return(self, may_return: bool) -> None:
+        with self.changed:
+            self.may_return = may_return
+            self.changed.notify_all()
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
         with self.changed:
@@ -221,12 +224,12 @@ class Processing(RuleBasedStateMachine):
 
     @rule()
     def block(self) -> None:
-        self.exporter.may_return.clear()
+        self.exporter.let_return(False)
 
     @rule()
     def release(self) -> None:
         """The exporter returns from now on, and so all that waits for it must end."""
-        self.exporter.may_return.set()
+        self.exporter.let_return(True)
         self.look_at_calls()
 
     @rule(millis=st.sampled_from([0, SHORT, NEVER]))
@@ -262,7 +265,7 @@ class Processing(RuleBasedStateMachine):
 
     def look_at_calls(self) -> None:
         """Join the calls that must have ended: nothing blocks them, or they are out of time."""
-        is_free = self.exporter.may_return.is_set()
+        is_free = self.exporter.may_return
         for flush in [each for each in self.flushes if is_free or each.until <= self.now]:
             self.flushes.remove(flush)
             if flush.ended():
@@ -347,7 +350,7 @@ class Processing(RuleBasedStateMachine):
 
     def end(self) -> None:
         """Shut down: all is accounted for, and nothing is kept."""
-        self.exporter.may_return.set()
+        self.exporter.let_return(True)
         self.shutdown(NEVER, 1)
         exporter = self.exporter
         exporter.wait_for(lambda: exporter.shutdowns == 1, "the exporter is not shut down")
