@@ -39,7 +39,9 @@ from verified.exporter.batching import Returned
 from verified.exporter.outcome import FAILURE, SUCCESS, UNKNOWN
 from verified.otel.exporter import VerifiedOTLPSpanExporter
 from verified.otel.processor import VerifiedBatchSpanProcessor
+from verified.otlp.answer import MAX_RESPONSE
 from verified.otlp.exporter import Counters
+from verified.otlp.protobuf import varint
 
 QUICK: Any = {"timeout_millis": 300, "first_backoff_millis": 5, "longest_backoff_millis": 10}
 PATIENT: Any = {**QUICK, "timeout_millis": 20_000}
@@ -161,11 +163,29 @@ def test_the_processor_keeps_what_was_rejected() -> None:
 
 @pytest.mark.parametrize("act", [Drip(), Silence()])
 def test_an_answer_that_does_not_end_is_given_up(act: Act) -> None:
+    found: list[Returned] = []
     with http_receiver(act) as receiver:
-        exporter, returned = sent_to(receiver, timeout_millis=200)
-        assert returned == Returned(UNKNOWN)
+        exporter = VerifiedOTLPSpanExporter(receiver.endpoint, **{**PATIENT, "timeout_millis": 200})
+        thread = threading.Thread(target=lambda: found.append(exporter.returned(TWO)), daemon=True)
+        thread.start()
+        # An exporter whose deadline is broken waits for ever.
+        thread.join(20)
+        assert found == [Returned(UNKNOWN)]
         assert exporter.counters.unknown == 2
         assert len(receiver.received) == 1
+
+
+@pytest.mark.parametrize("own", [0, 20_000])
+def test_the_processor_has_an_export_given_up(own: int) -> None:
+    with http_receiver(Silence()) as receiver:
+        exporter = VerifiedOTLPSpanExporter(receiver.endpoint, timeout_millis=own)
+        processor = VerifiedBatchSpanProcessor(exporter, export_timeout_millis=100)
+        for span in TWO:
+            processor.on_end(span)
+        assert processor.force_flush()
+        assert processor.state.unknown == exporter.counters.unknown == 2
+        assert len(receiver.received) == 1
+        processor.shutdown()
 
 
 def test_an_answer_that_is_too_large_is_not_read_on_and_not_sent_again() -> None:
@@ -459,6 +479,41 @@ def test_a_grpc_receiver_that_never_answers_is_given_up() -> None:
         assert exporter.returned(TWO) == Returned(UNKNOWN)
         exporter.shutdown()
         released.set()
+
+
+@pytest.mark.parametrize(
+    ("size", "returned"), [(MAX_RESPONSE, SUCCESS), (MAX_RESPONSE + 1, UNKNOWN)]
+)
+def test_a_grpc_answer_that_is_too_large_is_not_read_and_not_sent_again(
+    size: int, returned: int
+) -> None:
+    received: list[tuple[str, ...]] = []
+    # One field that is not known, so that it is a response.
+    prefix = b"\x7a" + varint(size - 5)
+    body = prefix + bytes(size - len(prefix))
+
+    def answering(request: bytes, context: grpc.ServicerContext) -> bytes:
+        received.append(names(request))
+        return body
+
+    with grpc_receiver(answering) as endpoint:
+        exporter = grpc_exporter(endpoint)
+        assert exporter.returned(TWO) == Returned(returned)
+        exporter.shutdown()
+    assert received == [("a", "b")]
+
+
+def test_a_grpc_receiver_that_finds_a_request_too_large_does_not_have_it() -> None:
+    text = f"SERVER: Received message larger than max (5000000 vs. {MAX_RESPONSE})"
+
+    def answering(request: bytes, context: grpc.ServicerContext) -> bytes:
+        context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
+        raise AssertionError
+
+    with grpc_receiver(answering) as endpoint:
+        exporter = grpc_exporter(endpoint)
+        assert exporter.returned(TWO) == Returned(FAILURE)
+        exporter.shutdown()
 
 
 def test_no_grpc_receiver_is_a_failure() -> None:

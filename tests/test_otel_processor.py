@@ -213,10 +213,12 @@ def test_what_is_empty_is_not_set(
         {"max_queue_size": 4, "max_export_batch_size": 5},
         {"max_export_batch_size": 0},
         {"schedule_delay_millis": 0},
+        {"export_timeout_millis": -1},
+        {"export_timeout_millis": float("nan")},
     ],
 )
 def test_arguments_out_of_range_are_an_error(arguments: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"no processor|must be positive"):
+    with pytest.raises(ValueError, match=r"no processor|must be positive|must not be negative"):
         limits(**arguments)
 
 

@@ -9,7 +9,7 @@ import textwrap
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -450,6 +450,35 @@ def test_a_signal_handler_may_do_anything_at_any_place_of_on_end(does: str) -> N
         assert processor.shutdown(LONG), place
         state = check(processor, exporter, 7 + (does == "on_end") * len(handled))
         assert state.exported == state.queue.accepted, place
+        if not interrupt.is_over:
+            assert place > 20
+            return
+
+
+def interrupted() -> object:
+    raise KeyboardInterrupt
+
+
+def test_a_signal_handler_may_raise_at_any_place_of_on_end() -> None:
+    """What was accepted before is exported; of the span that was interrupted it is not known."""
+    place = 0
+    while True:
+        place += 1
+        exporter = Recorder()
+        processor = BatchProcessor[Any](exporter, slow_limits(4, 3))
+        interrupt = Interrupt(place, interrupted)
+
+        def end(processor: BatchProcessor[Any] = processor) -> None:
+            for span in range(7):
+                with suppress(KeyboardInterrupt):
+                    processor.on_end(span)
+
+        interrupt(end)
+        assert processor.shutdown(LONG), place
+        state = processor.state
+        check(processor, exporter, state.queue.accepted + state.queue.full)
+        assert state.queue.accepted + state.queue.full >= 6, place
+        assert len(exporter.spans) == state.exported == state.queue.accepted, place
         if not interrupt.is_over:
             assert place > 20
             return

@@ -3,9 +3,9 @@
 import gzip
 
 from verified.exporter import retry
-from verified.exporter.attempt import Accepted, Deferred, Refused
+from verified.exporter.attempt import Abandoned, Accepted, Deferred, Refused
 from verified.otlp import answer, response
-from verified.otlp.answer import GrpcAnswer, HttpAnswer, NotSent, Time
+from verified.otlp.answer import GrpcAnswer, HttpAnswer, NotSent, Time, TooLarge
 from verified.otlp.configuration import Settings
 from verified.otlp.http import HttpSender
 
@@ -121,7 +121,7 @@ def partial_successes_are_counted(rejected: Int64, text: str) -> bool:
     "An answer whose body is larger than 4 MiB, before it is decompressed or after, is not tried "
     "again, whatever its status; one that is not larger is read",
     discharges="OT-09",
-    subject=(answer._http, answer._decompressed),
+    subject=(answer._http, answer._decompressed, answer.meaning),
     required=Verdict.EXHAUSTED,
     engines=("exhaustive",),
 )
@@ -136,7 +136,7 @@ def large_answers_are_final(excess: Excess) -> bool:
                 return False
             if status == 400 and event != Refused():
                 return False
-    return True
+    return answer.meaning(TooLarge(), NOW).event == Abandoned()
 
 
 @claim(
@@ -155,13 +155,14 @@ def large_requests_are_not_sent(excess: Excess) -> bool:
 
 @claim(
     "The fields of a message are those that an independent reader finds, and what it refuses is no "
-    "message, but for fields out of order and varints that are longer than need be",
+    "message, but for groups, fields out of order and varints that are longer than need be",
     subject=response.fields,
     required=Verdict.TESTED,
     engines=("fuzz",),
 )
 def messages_are_read_alike(data: ResponseBytes) -> bool:
-    found = response.fields(data)
+    read = response.fields(data)
+    found = None if read is None else [(field, value) for field, _, value in read]
     try:
         expected = wire.read(data)
     except ValueError:

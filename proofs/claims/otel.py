@@ -1,5 +1,6 @@
 """Claims about the adapters for OpenTelemetry: they do what the core does, on its types."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import Message
@@ -10,20 +11,26 @@ from opentelemetry import trace
 from opentelemetry.context import Context as ApiContext
 from opentelemetry.context import attach, detach
 from opentelemetry.propagators.textmap import DefaultGetter, Getter, Setter, default_getter
+from opentelemetry.sdk.trace import ReadableSpan
 
 from verified import SpanContext, TraceState, propagation
+from verified.exporter import attempt
 from verified.otel import (
     BaggageValue,
     HeadersGetter,
     VerifiedBaggagePropagator,
     VerifiedTraceContextPropagator,
 )
+from verified.otel.exporter import VerifiedOTLPSpanExporter
+from verified.otel.processor import VerifiedBatchSpanProcessor, _Exporter
 from verified.otel.trace_context import LazyTraceState
+from verified.otlp import exporter as sending
+from verified.otlp.answer import Answer, HttpAnswer, NoAnswer
 from verified.propagation import EMPTY, Context
 
 from .. import reading
 from ..claim import claim
-from ..domains import Carrier, Headers, Odd, Pairs
+from ..domains import Carrier, Headers, Odd, Pairs, Uint64
 from ..verdict import Verdict
 
 TRACES = VerifiedTraceContextPropagator()
@@ -457,4 +464,67 @@ def without_an_sdk_the_parent_is_sent_on(context: Context) -> bool:
     TRACES.inject(sent, trace.set_span_in_context(span, ApiContext()))
     return sent == headers and (
         not headers or span.get_span_context() == trace.get_current_span(parent).get_span_context()
+    )
+
+
+class _Silent:
+    """A receiver that does not answer in the time that it is given, and at once without one."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def clock(self) -> int:
+        return self.now
+
+    def send(self, request: bytes, seconds: float | None) -> Answer:
+        if seconds is None:
+            return HttpAnswer(200)
+        self.now += round(seconds * 1000)
+        return NoAnswer(True, "no answer")
+
+    def close(self) -> None:
+        pass
+
+
+@contextmanager
+def _without_logs() -> Iterator[None]:
+    """What is lost is logged, and hundreds of times here."""
+    before = logging.root.manager.disable
+    logging.disable()
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+@claim(
+    "A batch that a batching processor hands to the OTLP exporter is given up after "
+    "exportTimeoutMillis or after the exporter's own timeout, whichever is first and not 0, and "
+    "then counts as unknown; no other exporter is told of it, and each is waited for",
+    discharges="BP-04",
+    subject=(_Exporter.export, VerifiedOTLPSpanExporter._export, attempt.within),
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+)
+def exports_are_given_up(timeout: Uint64, own: Uint64) -> bool:
+    # Both in milliseconds, some days at most: a socket is given no longer time at once.
+    timeout, own = Uint64(timeout % 10**8), Uint64(own % 10**8)
+    receiver = _Silent()
+    exporter = VerifiedOTLPSpanExporter(protocol="http/protobuf", timeout_millis=own)
+    exporter.shutdown()
+    exporter._exporter = sending.Exporter(
+        lambda: receiver, attempt.Limits(own), clock=receiver.clock
+    )
+    processor = VerifiedBatchSpanProcessor(exporter, export_timeout_millis=timeout)
+    context = trace.SpanContext(1, 1, False, trace.TraceFlags(1))
+    with _without_logs():
+        processor.on_end(ReadableSpan("span", context))
+        flushed = processor.force_flush()
+        processor.shutdown()
+    limits = [each for each in (timeout, own) if each > 0]
+    return (
+        flushed
+        and receiver.now == min(limits, default=0)
+        and processor.state.unknown == bool(limits)
+        and processor.state.exported == (not limits)
     )

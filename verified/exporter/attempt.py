@@ -112,6 +112,17 @@ class Abandoned(NamedTuple):
 Event = Accepted | Refused | Deferred | Lost | Elapsed | Abandoned
 
 
+@ensure(lambda limits, millis, result: result.timeout in (limits.timeout, millis))
+@ensure(lambda limits, result: limits.timeout == 0 or 0 < result.timeout <= limits.timeout)
+@ensure(lambda millis, result: millis == 0 or 0 < result.timeout <= millis)
+@require(lambda limits, millis: limits.is_valid and millis >= 0)
+def within(limits: Limits, millis: int) -> Limits:
+    """Return the limits of an export that is to take no longer than this either; 0 is no limit."""
+    if millis == 0 or 0 < limits.timeout <= millis:
+        return limits
+    return limits._replace(timeout=millis)
+
+
 @ensure(lambda result: result.phase == SENDING and result.attempts == 1 and result.lost == 0)
 @ensure(lambda limits, now, result: result.deadline - limits.timeout == now)
 def start(limits: Limits, now: int) -> State:

@@ -74,8 +74,8 @@ class Exporter(Protocol[_Span]):
     """What a processor hands its spans to.
 
     ``export`` is called by one thread at a time, and not after ``shutdown``, which is called
-    once. An exporter that is still busy at the deadline of shutdown is shut down by another
-    thread meanwhile.
+    once. An exporter that has a batch in flight at the deadline of shutdown is shut down by
+    another thread meanwhile, which may come before the call with this batch.
     """
 
     def export(self, spans: Sequence[_Span], /) -> Returned:

@@ -88,19 +88,21 @@ class VerifiedOTLPSpanExporter(SpanExporter):
         success = self.returned(spans).outcome == SUCCESS
         return SpanExportResult.SUCCESS if success else SpanExportResult.FAILURE
 
-    def returned(self, spans: Sequence[ReadableSpan]) -> Returned:
+    def returned(self, spans: Sequence[ReadableSpan], timeout_millis: int = 0) -> Returned:
         """Export spans and return what became of them, as a processor counts them.
 
-        Spans that have no encoding count with those that the receiver refused. Never raises.
+        The request is given up at the timeout of the exporter or at this one, whichever is
+        first; 0 is no limit. Spans that have no encoding count with those that the receiver
+        refused. Never raises.
         """
         try:
             with untraced():
-                return self._export(spans)
+                return self._export(spans, timeout_millis)
         except Exception:
             _logger.exception("The exporter failed")
             return Returned(UNKNOWN)
 
-    def _export(self, spans: Sequence[ReadableSpan]) -> Returned:
+    def _export(self, spans: Sequence[ReadableSpan], timeout_millis: int) -> Returned:
         if not self._exporter.is_open:
             self._exporter.count_failed(len(spans))
             return Returned(FAILURE)
@@ -111,7 +113,9 @@ class VerifiedOTLPSpanExporter(SpanExporter):
             _logger.error("%d spans have no encoding and are not exported", lost)
         if not encoded.request:
             return Returned(SUCCESS if not spans else FAILURE)
-        outcome, rejected = self._exporter.export(encoded.request, len(spans) - lost)
+        outcome, rejected = self._exporter.export(
+            encoded.request, len(spans) - lost, timeout_millis
+        )
         return Returned(outcome, rejected + lost if outcome == SUCCESS else 0)
 
     def force_flush(self, timeout_millis: float = 30_000) -> bool:

@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from verified.exporter.batching import Limits, Returned, State
 from verified.exporter.outcome import FAILURE, SUCCESS, UNKNOWN
 from verified.exporter.processor import DEFAULTS, TIMEOUT, BatchProcessor, monotonic_millis
+from verified.exporter.retry import LONGEST_DELAY
 from verified.otel.metrics import Counts, observe_processor
 from verified.otel.untraced import untraced
 
@@ -31,9 +32,10 @@ class VerifiedBatchSpanProcessor(SpanProcessor):
     milliseconds where they are times. What is no number there, or out of range, is warned of
     and not used; a batch is never larger than the queue.
 
-    An export is not cut off after ``export_timeout_millis``, as no thread can be; the exporter
-    has a timeout of its own. What the processor counts is also told to the ``meter_provider``,
-    if one is given.
+    ``VerifiedOTLPSpanExporter`` gives a batch up after ``export_timeout_millis``, or after its
+    own timeout if that is first; 0 is no limit. No other exporter can be told of it, and no
+    thread be stopped: there the exporter's own timeout counts. What the processor counts is also
+    told to the ``meter_provider``, if one is given.
 
     :raises ValueError: if an argument is out of range, or a batch is to exceed the queue.
     """
@@ -59,10 +61,12 @@ class VerifiedBatchSpanProcessor(SpanProcessor):
             max_export_batch_size = min(size, max_queue_size)
         if export_timeout_millis is None:
             export_timeout_millis = _number("OTEL_BSP_EXPORT_TIMEOUT", 0, _EXPORT_TIMEOUT)
+        elif not export_timeout_millis >= 0:
+            raise ValueError("export_timeout_millis must not be negative")
         self.span_exporter = span_exporter
         self.export_timeout_millis = export_timeout_millis
         self._processor = BatchProcessor[ReadableSpan](
-            _Exporter(span_exporter),
+            _Exporter(span_exporter, math.ceil(min(export_timeout_millis, LONGEST_DELAY))),
             Limits(max_queue_size, max_export_batch_size, math.ceil(schedule_delay_millis)),
         )
         self._on_end = self._processor.on_end
@@ -218,11 +222,13 @@ class _Exporter:
     """An exporter of the SDK as the processor calls it; what it does itself is not traced.
 
     An exporter that has ``returned``, as ``VerifiedOTLPSpanExporter``, says more than the
-    SDK's result can: how many spans were rejected, and that it does not know.
+    SDK's result can: how many spans were rejected, and that it does not know. It also takes the
+    time in milliseconds after which the batch is to be given up; 0 is no limit.
     """
 
-    def __init__(self, exporter: SpanExporter) -> None:
+    def __init__(self, exporter: SpanExporter, timeout_millis: int = 0) -> None:
         self._exporter = exporter
+        self._timeout = timeout_millis
         # A class that has an ``export`` of its own is asked for that.
         owner = next((base for base in type(exporter).__mro__ if "export" in vars(base)), object)
         self._has_returned = "returned" in vars(owner)
@@ -231,7 +237,7 @@ class _Exporter:
         exporter: Any = self._exporter
         with untraced():
             if self._has_returned:
-                returned: Returned = exporter.returned(spans)
+                returned: Returned = exporter.returned(spans, self._timeout)
                 return returned
             result: Any = exporter.export(spans)
         if result is SpanExportResult.SUCCESS:

@@ -50,13 +50,17 @@ class NoAnswer(NamedTuple):
     reason: str
 
 
+class TooLarge(NamedTuple):
+    """An answer came whose body is larger than ``MAX_RESPONSE``, and nothing of it was read."""
+
+
 class NotSent(NamedTuple):
     """The request was not sent, and would not be if it were tried again."""
 
     reason: str
 
 
-Answer = HttpAnswer | GrpcAnswer | NoAnswer | NotSent
+Answer = HttpAnswer | GrpcAnswer | TooLarge | NoAnswer | NotSent
 
 
 class Time(NamedTuple):
@@ -87,6 +91,9 @@ def meaning(answer: Answer, time: Time) -> Meaning:
         return _grpc(answer, time)
     if isinstance(answer, NoAnswer):
         return Meaning(Lost(time.now, answer.sent, time.draw), answer.reason)
+    if isinstance(answer, TooLarge):
+        # Receivers send a body with a success; how many spans it rejects is not known.
+        return Meaning(Abandoned(), f"the answer is larger than {MAX_RESPONSE} bytes")
     return Meaning(Refused(), answer.reason)
 
 

@@ -23,6 +23,7 @@ from verified.exporter.attempt import (
     State,
     start,
     step,
+    within,
 )
 from verified.exporter.batching import Returned
 from verified.exporter.outcome import FAILURE, SUCCESS
@@ -91,17 +92,19 @@ class Exporter:
         self._sender = self._make_sender()
         self._logged: dict[str, int] = {}
 
-    def export(self, request: bytes, spans: int) -> Returned:
+    def export(self, request: bytes, spans: int, timeout_millis: int = 0) -> Returned:
         """Export a request with so many spans and return what became of it. Never raises.
 
-        After shutdown nothing is sent, and nothing by a signal handler amid an export.
+        It is given up at the timeout of the exporter or at this one, whichever is first; 0 is no
+        limit. After shutdown nothing is sent, and nothing by a signal handler amid an export.
         """
-        state = start(self._limits, self._clock())
-        if not self._enter(state):
+        limits = within(self._limits, timeout_millis)
+        state = start(limits, self._clock())
+        if not self._enter(limits, state):
             state = state._replace(attempts=0, phase=DONE, outcome=FAILURE)
         else:
             try:
-                state = self._run(state, request)
+                state = self._run(limits, state, request)
             finally:
                 self._leave()
         self._count(state, spans)
@@ -140,13 +143,13 @@ class Exporter:
         with self._changed:
             return self._counters
 
-    def _enter(self, state: State) -> bool:
+    def _enter(self, limits: Limits, state: State) -> bool:
         """Wait until no other export is under way; whether this one may begin."""
         with self._changed:
             if self._owner == threading.get_ident():
                 return False
             while self._is_open and self._owner is not None:
-                left = self._left(state)
+                left = self._left(limits, state)
                 if left is not None and left <= 0:
                     return False
                 self._changed.wait(left)
@@ -159,28 +162,27 @@ class Exporter:
             self._owner = None
             self._changed.notify_all()
 
-    def _run(self, state: State, request: bytes) -> State:
+    def _run(self, limits: Limits, state: State, request: bytes) -> State:
         """What the machine makes of a request in the end."""
         while state.phase != DONE:
             if state.phase == WAITING:
                 is_over = self._wait(state.until)
                 event = Elapsed(self._clock()) if is_over else Abandoned()
-                state, _ = step(self._limits, state, event)
+                state, _ = step(limits, state, event)
                 continue
-            answer = self._send(request, state)
+            answer = self._send(request, self._left(limits, state))
             spread = state.backoff // 5
             moment = Time(
                 self._clock(), time.time_ns() // 1_000_000, self._draw(spread + spread + 1)
             )
             answered = meaning(answer, moment)
-            state, _ = step(self._limits, state, answered.event)
+            state, _ = step(limits, state, answered.event)
             if answered.reason:
                 self._log(answered.reason, state)
         return state
 
-    def _send(self, request: bytes, state: State) -> Answer:
+    def _send(self, request: bytes, left: float | None) -> Answer:
         try:
-            left = self._left(state)
             return self._sender.send(request, None if left is None else max(left, 0.001))
         except Exception as error:
             return NoAnswer(True, f"the sender raised {type(error).__name__}: {error}"[:300])
@@ -195,9 +197,9 @@ class Exporter:
                 self._changed.wait(min(left / 1000, threading.TIMEOUT_MAX))
             return False
 
-    def _left(self, state: State) -> float | None:
+    def _left(self, limits: Limits, state: State) -> float | None:
         """The seconds that are left of the export; None if it has no limit."""
-        if self._limits.timeout == 0:
+        if limits.timeout == 0:
             return None
         return min((state.deadline - self._clock()) / 1000, threading.TIMEOUT_MAX)
 

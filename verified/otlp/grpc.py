@@ -7,6 +7,7 @@ from typing import Any, Final
 import grpc
 
 from verified import __version__
+from verified.exporter.retry import RESOURCE_EXHAUSTED
 from verified.otlp.answer import (
     MAX_REQUEST,
     MAX_RESPONSE,
@@ -14,6 +15,7 @@ from verified.otlp.answer import (
     GrpcAnswer,
     NoAnswer,
     NotSent,
+    TooLarge,
 )
 from verified.otlp.configuration import Settings
 
@@ -26,11 +28,18 @@ _OF_THE_LIBRARY: Final = frozenset({1, 4, 14})
 _NOT_CONNECTED: Final = ("failed to connect to", "dns resolution failed", "name resolution")
 
 
+# What grpcio says, under RESOURCE_EXHAUSTED, of an answer that is larger than it may be. A server
+# that itself finds a request too large may have the same limit; newer ones say who they are.
+_TOO_LARGE: Final = f"vs. {MAX_RESPONSE})"
+_BY_SERVER: Final = "SERVER:"
+
+
 class GrpcSender:
     """Sends requests to one target over one channel, which tries nothing again by itself.
 
     A status without metadata that the library may have made itself, of a connection that
-    broke or of a time that was over, is no answer: the request may have been received.
+    broke or of a time that was over, is no answer: the request may have been received. Of an
+    answer that is larger than ``MAX_RESPONSE`` nothing is read.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -86,11 +95,18 @@ def _refusal(call: Any) -> Answer:
     if code in _OF_THE_LIBRARY and not trailing and not call.initial_metadata():
         connected = not message.lower().startswith(_NOT_CONNECTED)
         return NoAnswer(connected, f"no answer: {code}: {message}"[:300])
+    if code == RESOURCE_EXHAUSTED and not trailing and _is_too_large(message):
+        return TooLarge()
     details = b""
     for key, value in trailing:
         if key == "grpc-status-details-bin" and isinstance(value, bytes):
             details = value
     return GrpcAnswer(code, message, details)
+
+
+def _is_too_large(message: str) -> bool:
+    """Whether grpcio says that an answer is larger than it may be."""
+    return _TOO_LARGE in message and _BY_SERVER not in message
 
 
 def _new_channel(settings: Settings) -> grpc.Channel:

@@ -7,9 +7,9 @@
     message RetryInfo { Duration retry_delay = 1; }
     message Duration { int64 seconds = 1; int32 nanos = 2; }
 
-Fields that are not known are skipped, of a field that comes twice the last counts, and
-messages that come twice are merged. Nothing here raises: what is not a message is None.
-Groups, which no message of these has, are not read.
+A field that is not known, or not of the wire type that it should be, is skipped, and so is a
+group. Of a field that comes twice the last counts, and messages that come twice are merged. A
+string is UTF-8. Nothing here raises: what is not a message is None.
 """
 
 from typing import Final, NamedTuple
@@ -18,7 +18,14 @@ from verified.contracts import ensure
 from verified.exporter.retry import LONGEST_DELAY
 from verified.otlp.protobuf import I32, I64, LEN, VARINT
 
-_RETRY_INFO: Final = b"google.rpc.RetryInfo"
+_RETRY_INFO: Final = "/google.rpc.RetryInfo"
+
+# The wire types of the beginning and the end of a group.
+_GROUP: Final = 3
+_END_OF_GROUP: Final = 4
+
+# How many bytes hold a tag or a size, which have 32 bits.
+_OF_32_BITS: Final = 5
 
 
 class PartialSuccess(NamedTuple):
@@ -28,46 +35,51 @@ class PartialSuccess(NamedTuple):
     error_message: str = ""
 
 
-@ensure(lambda data, result: result is None or all(0 < field < 1 << 29 for field, _ in result))
-def fields(data: bytes) -> list[tuple[int, int | bytes]] | None:
-    """Return the fields of a message in order: their numbers and values.
+@ensure(lambda result: result is None or all(0 < field < 1 << 29 for field, _, _ in result))
+def fields(data: bytes) -> list[tuple[int, int, int | bytes]] | None:
+    """Return the fields of a message in order: their numbers, wire types and values.
 
     A value is a number of 64 bits without sign, or the bytes of a field of wire type LEN.
-    Fixed numbers are numbers too. None if the data is no message.
+    Fixed numbers are numbers too. Groups are left out. None if the data is no message.
     """
-    found: list[tuple[int, int | bytes]] = []
+    found: list[tuple[int, int, int | bytes]] = []
+    groups: list[int] = []
     position = 0
     while position < len(data):
-        tag, position = _varint(data, position)
+        tag, position = _varint(data, position, _OF_32_BITS)
         field, wire_type = tag >> 3, tag & 7
         if position < 0 or not 0 < field < 1 << 29:
             return None
+        value: int | bytes = 0
         if wire_type == VARINT:
-            number, position = _varint(data, position)
+            value, position = _varint(data, position)
             if position < 0:
                 return None
-            found.append((field, number))
+        elif wire_type == _GROUP:
+            groups.append(field)
             continue
-        if wire_type == LEN:
-            size, position = _varint(data, position)
-        elif wire_type == I64:
-            size = 8
-        elif wire_type == I32:
-            size = 4
+        elif wire_type == _END_OF_GROUP:
+            if not groups or groups.pop() != field:
+                return None
+            continue
         else:
-            return None
-        if position < 0 or size > len(data) - position:
-            return None
-        octets = data[position : position + size]
-        found.append((field, octets if wire_type == LEN else int.from_bytes(octets, "little")))
-        position += size
-    return found
+            size = {I64: 8, I32: 4}.get(wire_type, 0)
+            if wire_type == LEN:
+                size, position = _varint(data, position, _OF_32_BITS)
+            if position < 0 or size > len(data) - position or wire_type > I32:
+                return None
+            octets = data[position : position + size]
+            value = octets if wire_type == LEN else int.from_bytes(octets, "little")
+            position += size
+        if not groups:
+            found.append((field, wire_type, value))
+    return None if groups else found
 
 
-def _varint(data: bytes, position: int) -> tuple[int, int]:
+def _varint(data: bytes, position: int, longest: int = 10) -> tuple[int, int]:
     """The number of 64 bits that begins there, and where it ends; -1 if it does not."""
     number = 0
-    for shift, octet in enumerate(data[position : position + 10]):
+    for shift, octet in enumerate(data[position : position + longest]):
         number |= (octet & 0x7F) << 7 * shift
         if octet < 0x80:
             return number & 0xFFFF_FFFF_FFFF_FFFF, position + shift + 1
@@ -77,54 +89,63 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
 @ensure(lambda data, result: data != b"" or result == (0, ""))
 def partial_success(data: bytes) -> PartialSuccess | None:
     """Return what an ``ExportTraceServiceResponse`` says; None if it is malformed."""
-    message = _merged(data, 1)
-    found = None if message is None else fields(message)
+    found = _merged(data, 1)
     if found is None:
         return None
-    rejected, text = 0, b""
-    for field, value in found:
-        if field == 1 and isinstance(value, int):
-            rejected = _signed(value)
-        elif field == 2 and isinstance(value, bytes):
-            text = value
+    rejected, text = 0, ""
     try:
-        return PartialSuccess(rejected, text.decode())
+        for field, wire_type, value in found:
+            if field == 1 and wire_type == VARINT and isinstance(value, int):
+                rejected = _signed(value)
+            elif field == 2 and isinstance(value, bytes):
+                text = value.decode()
     except UnicodeDecodeError:
         return None
+    return PartialSuccess(rejected, text)
 
 
 @ensure(lambda result: -1 <= result <= LONGEST_DELAY)
 def retry_delay(data: bytes) -> int:
     """Return the milliseconds that the ``RetryInfo`` of a ``Status`` asks to wait; -1 if none does.
 
-    A part of a millisecond counts as one, a negative delay as none. The first RetryInfo counts.
+    A part of a millisecond counts as one, a negative delay as none. The first RetryInfo that is
+    not malformed counts, of a status that is not.
     """
-    for field, detail in fields(data) or ():
-        if field == 3 and isinstance(detail, bytes):
-            delay = _delay(detail)
-            if delay >= 0:
-                return delay
-    return -1
+    delays: list[int] = []
+    try:
+        for field, _, value in fields(data) or ():
+            if field == 2 and isinstance(value, bytes):
+                value.decode()
+            elif field == 3 and isinstance(value, bytes):
+                delays.append(_delay(value))
+    except ValueError:
+        return -1
+    return next((delay for delay in delays if delay >= 0), -1)
 
 
 def _delay(detail: bytes) -> int:
-    """What a detail asks for, if it is a RetryInfo."""
-    type_url = value = b""
-    for field, content in fields(detail) or ():
-        if isinstance(content, bytes):
-            if field == 1:
-                type_url = content
-            elif field == 2:
-                value = content
-    if type_url.rpartition(b"/")[2] != _RETRY_INFO:
+    """What a detail asks for; -1 if it is no RetryInfo.
+
+    :raises ValueError: if it is no ``Any``.
+    """
+    found = fields(detail)
+    if found is None:
+        raise ValueError("the detail is malformed")
+    type_url, value = "", b""
+    for field, _, content in found:
+        if field == 1 and isinstance(content, bytes):
+            type_url = content.decode()
+        elif field == 2 and isinstance(content, bytes):
+            value = content
+    # The type of an Any is what follows its last slash, which must be there.
+    if not type_url.endswith(_RETRY_INFO):
         return -1
     duration = _merged(value, 1)
-    found = None if duration is None else fields(duration)
-    if found is None:
+    if duration is None:
         return -1
     seconds = nanos = 0
-    for field, number in found:
-        if isinstance(number, int):
+    for field, wire_type, number in duration:
+        if wire_type == VARINT and isinstance(number, int):
             if field == 1:
                 seconds = _signed(number)
             elif field == 2:
@@ -133,12 +154,17 @@ def _delay(detail: bytes) -> int:
     return min(max(total, 0), LONGEST_DELAY)
 
 
-def _merged(data: bytes, wanted: int) -> bytes | None:
-    """The message of a field, all that comes of it in one; None if the data is no message."""
+def _merged(data: bytes, wanted: int) -> list[tuple[int, int, int | bytes]] | None:
+    """The fields of a message in a message, of all that come; None if one is malformed."""
+    merged: list[tuple[int, int, int | bytes]] = []
     found = fields(data)
-    if found is None:
-        return None
-    return b"".join(value for field, value in found if field == wanted and isinstance(value, bytes))
+    for field, _, value in found or ():
+        if field == wanted and isinstance(value, bytes):
+            inner = fields(value)
+            if inner is None:
+                return None
+            merged += inner
+    return None if found is None else merged
 
 
 def _signed(number: int) -> int:
