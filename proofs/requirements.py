@@ -15,7 +15,8 @@ from .grammar import SPEC
 class Requirement:
     """One sentence of a standard. ``sources`` say where it stands, pinned to a version.
 
-    ``elsewhere`` says why it binds somebody else than this code, where it does.
+    ``elsewhere`` says why it binds somebody else than this code, where it does. ``since`` is
+    the version of the standard that has it, if not all have; ``status`` that of the sentence.
     """
 
     id: str
@@ -24,6 +25,8 @@ class Requirement:
     standard: str
     sources: tuple[str, ...]
     elsewhere: str | None = None
+    since: str | None = None
+    status: str = "stable"
 
 
 @lru_cache(maxsize=1)
@@ -51,6 +54,8 @@ def requirements() -> dict[str, Requirement]:
             f"{file['standard']['title']} {file['standard']['version']}",
             tuple(map(source, row["sources"])),
             row.get("elsewhere"),
+            row.get("since"),
+            row.get("status", "stable"),
         )
         for file in standards
         for row in file["requirement"]
