@@ -26,6 +26,7 @@ import verified
 
 from . import report, runner
 from .claim import ENGINES, Claim, claim_of, every_claim
+from .conform.command import conform
 from .diagram import document
 from .engines import Options
 from .grammar import SPEC
@@ -38,6 +39,9 @@ from .requirements import discharged_by, requirements
 @click.version_option(verified.__version__, prog_name="verified")
 def command() -> None:
     """Prove the OpenTelemetry tracing core that is installed here."""
+
+
+command.add_command(conform)
 
 
 @command.command()

@@ -105,9 +105,7 @@ def check(
     operations = (operation,) if isinstance(operation, str) else tuple(operation)
 
     def register(judge: Judge) -> Judge:
-        entry = Check(
-            needed, kind, operations, inputs, judge, verdict, licence, cases, levels
-        )
+        entry = Check(needed, kind, operations, inputs, judge, verdict, licence, cases, levels)
         CHECKS.append(entry)
         return judge
 

@@ -36,8 +36,13 @@ def script(package: str, operation: str, arguments: Mapping[str, Any]) -> str:
     tree = ast.parse(knows(package))
     name = operation.replace(".", "_")
     called = ", ".join(f"{key}={_literal(value)}" for key, value in arguments.items())
-    parts = ["import json", *map(ast.unparse, _needed(tree, name))]
-    return "\n".join([*parts, f"print(json.dumps({name}({called})))", ""])
+    parts = [_spaced(each) for each in _needed(tree, name)]
+    return "\n".join(["import json", *parts, f"print(json.dumps({name}({called})))", ""])
+
+
+def _spaced(statement: ast.stmt) -> str:
+    text = ast.unparse(statement)
+    return f"\n{text}\n" if isinstance(statement, ast.FunctionDef | ast.ClassDef) else text
 
 
 def _literal(value: Any) -> str:

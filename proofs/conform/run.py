@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -154,15 +155,13 @@ class _Asking:
             best.append(case)
             return True
 
-        try:
+        with suppress(NoSuchExample, Unsatisfiable):
             find(
                 self.check.inputs,
                 deviates,
                 settings=_settings(self.options.cases, Phase.generate, Phase.shrink),
                 random=Random(self.options.seed),
             )
-        except (NoSuchExample, Unsatisfiable):
-            pass
         # The last that deviated is the simplest, of those that are no longer than the first.
         return min(reversed(best), key=lambda case: len(key(case.arguments)))
 

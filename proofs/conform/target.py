@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -59,9 +60,7 @@ class Target(Protocol):
     @property
     def about(self) -> About: ...
 
-    def ask(
-        self, operation: str, arguments: Arguments, patience: float = PATIENCE
-    ) -> Any:
+    def ask(self, operation: str, arguments: Arguments, patience: float = PATIENCE) -> Any:
         """Return the answer of an operation, or ``Raised``.
 
         :raises Gone: if there is none; the next call finds the target started anew.
@@ -126,16 +125,14 @@ class ProcessTarget:
             pass
         assert process.stdin is not None
         assert process.stdout is not None
-        try:
+        with suppress(BrokenPipeError):
             process.stdin.close()
-        except BrokenPipeError:
-            pass
         process.stdout.close()
 
     def _start(self) -> About:
         if self._errors is not None:
             self._errors.close()
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115, closed with the process
         try:
             self._process = subprocess.Popen(
                 self.command,
@@ -282,7 +279,9 @@ def _run(command: Sequence[str], environment: Mapping[str, str], patience: float
             raise Gone(f"the script did not end within {patience:g} s") from None
     if process.returncode != 0:
         last = errors.decode("utf-8", "replace").strip().splitlines()[-1:]
-        name, _, message = (last[0] if last else f"exit status {process.returncode}").partition(": ")
+        name, _, message = (last[0] if last else f"exit status {process.returncode}").partition(
+            ": "
+        )
         reply = {"type": name.rpartition(".")[2], "message": message}
         return json.dumps({"raised": reply}).encode()
     return output
@@ -290,10 +289,6 @@ def _run(command: Sequence[str], environment: Mapping[str, str], patience: float
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """End a process and what it started."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
-
-

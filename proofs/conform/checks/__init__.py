@@ -3,3 +3,17 @@
 A judge accuses only of what a sentence of the standard forbids for the input at hand. What a
 header means comes from ``proofs.reading``, which reads by the grammars of ``spec/`` alone.
 """
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from ...requirements import requirements
+from ..check import CHECKS, Check
+
+
+def every_check() -> list[Check]:
+    """All checks, in the order of the requirements in ``spec/``."""
+    for each in iter_modules(__path__):
+        import_module(f"{__name__}.{each.name}")
+    order = {id: number for number, id in enumerate(requirements())}
+    return sorted(CHECKS, key=lambda check: order[check.requirement.id])

@@ -12,7 +12,7 @@ from ... import reading
 from ...grammar import Grammar
 from ..check import Deviation, check, raised, wants
 from ..target import Arguments
-from .trace_context import SENDS, TAKES, _version_00, sent, takes
+from .trace_context import SENDS, TAKES, sent, takes
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -35,9 +35,7 @@ _members = st.lists(
 
 
 def _arguments(states: list[str], traceparent: str = TRACEPARENT) -> Arguments:
-    return {
-        "headers": [["traceparent", traceparent], *(["tracestate", each] for each in states)]
-    }
+    return {"headers": [["traceparent", traceparent], *(["tracestate", each] for each in states)]}
 
 
 def with_states(states: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -86,7 +84,9 @@ check(
     "a tracestate that is not valid",
     TAKES,
     with_states(
-        st.sampled_from(["=", "a", "a=", "=1", "a=1,=", "A=1", "a=1=2", ",,,", "\u00e9=1", "a b=1", ";"])
+        st.sampled_from(
+            ["=", "a", "a=", "=1", "a=1,=", "A=1", "a=1=2", ",,,", "\u00e9=1", "a b=1", ";"]
+        )
         | st.builds(
             "{}{}".format,
             _plain.map(reading.written),
@@ -112,7 +112,13 @@ check(
         lambda members, bad: _arguments([reading.written(members)], bad),
         _plain,
         st.sampled_from(
-            ["", "00", "00-" + "0" * 32 + "-b7ad6b7169203331-01", "ff" + TRACEPARENT[2:], TRACEPARENT + "-x"]
+            [
+                "",
+                "00",
+                "00-" + "0" * 32 + "-b7ad6b7169203331-01",
+                "ff" + TRACEPARENT[2:],
+                TRACEPARENT + "-x",
+            ]
         ),
     ),
 )
@@ -139,9 +145,9 @@ check(
     "keys of Level 1",
     READS,
     with_states(
-        st.lists(st.tuples(_keys_1, _plain_values), min_size=1, max_size=3, unique_by=lambda e: e[0]).map(
-            reading.written
-        )
+        st.lists(
+            st.tuples(_keys_1, _plain_values), min_size=1, max_size=3, unique_by=lambda e: e[0]
+        ).map(reading.written)
     ),
 )(_keeps)
 check(
@@ -149,9 +155,9 @@ check(
     "keys that are new in Level 2",
     READS,
     with_states(
-        st.lists(st.tuples(_keys_2, _plain_values), min_size=1, max_size=3, unique_by=lambda e: e[0]).map(
-            reading.written
-        )
+        st.lists(
+            st.tuples(_keys_2, _plain_values), min_size=1, max_size=3, unique_by=lambda e: e[0]
+        ).map(reading.written)
     ),
     levels=(2,),
 )(_keeps)
@@ -162,7 +168,9 @@ def _drops(key: str, value: str, answer: Any) -> bool:
 
 
 _BAD_KEYS = st.one_of(
-    st.sampled_from(["A", "aB", "a b", "_a", "-a", "*a", "/a", "@a", "a.b", "a:b", "a$", "\u00e9", "k" * 257]),
+    st.sampled_from(
+        ["A", "aB", "a b", "_a", "-a", "*a", "/a", "@a", "a.b", "a:b", "a$", "\u00e9", "k" * 257]
+    ),
     st.builds("{}{}".format, _plain_keys, st.sampled_from("ABZ.:;!#$%&'+?^`|~\\\"")),
 )
 
@@ -183,9 +191,12 @@ def _bad_key(arguments: Arguments, answer: Any) -> Deviation | None:
     "values of the grammar",
     READS,
     with_states(
-        st.lists(st.tuples(_plain_keys, tracestate_values()), min_size=1, max_size=3, unique_by=lambda e: e[0]).map(
-            reading.written
-        )
+        st.lists(
+            st.tuples(_plain_keys, tracestate_values()),
+            min_size=1,
+            max_size=3,
+            unique_by=lambda e: e[0],
+        ).map(reading.written)
     ),
 )
 def _values(arguments: Arguments, answer: Any) -> Deviation | None:
@@ -201,7 +212,12 @@ def _values(arguments: Arguments, answer: Any) -> Deviation | None:
     with_states(
         st.one_of(
             st.sampled_from(["", "v" * 257, "a=b", "\u00e9", "a\x7f", "a\x00b", "a\tb", "\u20ac"]),
-            st.builds("{}{}{}".format, _plain_values, st.sampled_from("=\x01\x1f\x7f\x80\xff"), _plain_values),
+            st.builds(
+                "{}{}{}".format,
+                _plain_values,
+                st.sampled_from("=\x01\x1f\x7f\x80\xff"),
+                _plain_values,
+            ),
         ).map("a={}".format)
     ),
 )
@@ -227,9 +243,7 @@ check(
     "TS-06",
     "32 members",
     READS,
-    with_states(
-        st.integers(30, 32).map(lambda count: ",".join(f"k{n}={n}" for n in range(count)))
-    ),
+    with_states(st.integers(30, 32).map(lambda count: ",".join(f"k{n}={n}" for n in range(count)))),
     cases=10,
 )(_keeps)
 
@@ -238,9 +252,7 @@ check(
     "TS-06",
     "white space around members",
     READS,
-    with_states(
-        st.builds(lambda gap, members: gap.join(map("=".join, members)), _gaps, _plain)
-    ),
+    with_states(st.builds(lambda gap, members: gap.join(map("=".join, members)), _gaps, _plain)),
 )(_keeps)
 check(
     "TS-07",
@@ -270,7 +282,10 @@ check("TS-07", "an empty header", TAKES, with_states(st.sampled_from(["", " ", "
     level="SHOULD",
 )
 def _no_empty(arguments: Arguments, answer: Any) -> Deviation | None:
-    return wants(all(text.strip(" \t,") for text in sent(answer, "tracestate")), "no empty tracestate is sent")
+    return wants(
+        all(text.strip(" \t,") for text in sent(answer, "tracestate")),
+        "no empty tracestate is sent",
+    )
 
 
 check(
@@ -280,7 +295,9 @@ check(
     with_states(
         st.builds(
             lambda members, at: [
-                each for each in (reading.written(members[:at]), reading.written(members[at:])) if each
+                each
+                for each in (reading.written(members[:at]), reading.written(members[at:]))
+                if each
             ],
             _plain.filter(lambda members: len(members) > 1),
             st.integers(1, 3),
@@ -329,12 +346,20 @@ def _others_stay(arguments: Arguments, answer: Any) -> Deviation | None:
     )
 
 
-@check("TP-20", "the tracestate of a traceparent that is not changed", "tracecontext.relay", with_states(_members.map(reading.written)))
+@check(
+    "TP-20",
+    "the tracestate of a traceparent that is not changed",
+    "tracecontext.relay",
+    with_states(_members.map(reading.written)),
+)
 def _unchanged(arguments: Arguments, answer: Any) -> Deviation | None:
     if TRACEPARENT not in sent(answer):
         return None
     members = reading.state_members(given(arguments)[0])
-    return wants(kept(answer) == members, f"the tracestate is sent on with the members {reading.written(members)}")
+    return wants(
+        kept(answer) == members,
+        f"the tracestate is sent on with the members {reading.written(members)}",
+    )
 
 
 @check(
@@ -374,7 +399,9 @@ _bad_members = st.one_of(
 )
 
 
-def _applied(operations: st.SearchStrategy[Any], members: st.SearchStrategy[Any] = _plain) -> st.SearchStrategy[Any]:
+def _applied(
+    operations: st.SearchStrategy[Any], members: st.SearchStrategy[Any] = _plain
+) -> st.SearchStrategy[Any]:
     return st.builds(
         lambda held, asked: {
             "members": [list(each) for each in held],
@@ -385,7 +412,9 @@ def _applied(operations: st.SearchStrategy[Any], members: st.SearchStrategy[Any]
     )
 
 
-def _steps(arguments: Arguments, answer: Any) -> list[tuple[Members, list[str], Members | None, Members]]:
+def _steps(
+    arguments: Arguments, answer: Any
+) -> list[tuple[Members, list[str], Members | None, Members]]:
     """What each step had, was asked, gave (None if it raised), and what it had afterwards."""
     if raised(answer):
         return []
@@ -409,13 +438,24 @@ def _immutable(arguments: Arguments, answer: Any) -> Deviation | None:
     return None
 
 
-@check("SC-07", "operations with valid and invalid members", APPLIES, _applied(st.lists(
-    st.one_of(
-        st.tuples(st.sampled_from(["add", "update"]), st.one_of(_bad_members, st.tuples(_plain_keys, _plain_values))).map(
-            lambda each: [each[0], *each[1]]
-        ),
-        st.tuples(st.just("delete"), _plain_keys | _BAD_KEYS).map(list),
-    ), min_size=1, max_size=3)))
+@check(
+    "SC-07",
+    "operations with valid and invalid members",
+    APPLIES,
+    _applied(
+        st.lists(
+            st.one_of(
+                st.tuples(
+                    st.sampled_from(["add", "update"]),
+                    st.one_of(_bad_members, st.tuples(_plain_keys, _plain_values)),
+                ).map(lambda each: [each[0], *each[1]]),
+                st.tuples(st.just("delete"), _plain_keys | _BAD_KEYS).map(list),
+            ),
+            min_size=1,
+            max_size=3,
+        )
+    ),
+)
 def _always_valid(arguments: Arguments, answer: Any) -> Deviation | None:
     for _, asked, after, _ in _steps(arguments, answer):
         for key, value in after or []:
@@ -425,8 +465,16 @@ def _always_valid(arguments: Arguments, answer: Any) -> Deviation | None:
     return None
 
 
-@check("SC-07", "operations with an invalid member do not raise", APPLIES, _applied(
-    st.tuples(st.sampled_from(["add", "update"]), _bad_members).map(lambda each: [[each[0], *each[1]]])))
+@check(
+    "SC-07",
+    "operations with an invalid member do not raise",
+    APPLIES,
+    _applied(
+        st.tuples(st.sampled_from(["add", "update"]), _bad_members).map(
+            lambda each: [[each[0], *each[1]]]
+        )
+    ),
+)
 def _does_not_raise(arguments: Arguments, answer: Any) -> Deviation | None:
     bad = raised(answer) or any(after is None for _, _, after, _ in _steps(arguments, answer))
     return wants(not bad, "invalid input is logged or ignored, and nothing is raised")
@@ -453,8 +501,13 @@ def _follows(arguments: Arguments, answer: Any) -> Deviation | None:
     return None
 
 
-@check("TS-03", "adding keys that are new in Level 2", APPLIES, _applied(
-    st.tuples(st.just("add"), _keys_2, _plain_values).map(lambda each: [list(each)])), levels=(2,))
+@check(
+    "TS-03",
+    "adding keys that are new in Level 2",
+    APPLIES,
+    _applied(st.tuples(st.just("add"), _keys_2, _plain_values).map(lambda each: [list(each)])),
+    levels=(2,),
+)
 def _adds_level_2(arguments: Arguments, answer: Any) -> Deviation | None:
     for _, asked, after, _ in _steps(arguments, answer):
         if dict(after or []).get(asked[1]) != asked[2]:
@@ -483,8 +536,20 @@ def _others_in_order(arguments: Arguments, answer: Any) -> Deviation | None:
     return None
 
 
-@check("TS-15", "a key that is added twice", APPLIES, _applied(
-    st.lists(st.tuples(st.sampled_from(["add", "update"]), st.sampled_from(["a", "b"]), _plain_values).map(list), min_size=1, max_size=4)))
+@check(
+    "TS-15",
+    "a key that is added twice",
+    APPLIES,
+    _applied(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["add", "update"]), st.sampled_from(["a", "b"]), _plain_values
+            ).map(list),
+            min_size=1,
+            max_size=4,
+        )
+    ),
+)
 def _no_key_twice(arguments: Arguments, answer: Any) -> Deviation | None:
     for _, asked, after, _ in _steps(arguments, answer):
         keys = [key for key, _ in after or []]
@@ -493,9 +558,16 @@ def _no_key_twice(arguments: Arguments, answer: Any) -> Deviation | None:
     return None
 
 
-@check("TS-09", "a member that is added to 32", APPLIES, _applied(
-    st.tuples(st.just("add"), st.just("new"), _plain_values).map(lambda each: [list(each)]),
-    st.just([(f"k{n}", "v") for n in range(32)])), cases=5)
+@check(
+    "TS-09",
+    "a member that is added to 32",
+    APPLIES,
+    _applied(
+        st.tuples(st.just("add"), st.just("new"), _plain_values).map(lambda each: [list(each)]),
+        st.just([(f"k{n}", "v") for n in range(32)]),
+    ),
+    cases=5,
+)
 def _right_most_goes(arguments: Arguments, answer: Any) -> Deviation | None:
     for had, asked, after, _ in _steps(arguments, answer):
         wanted = [(asked[1], asked[2]), *had[:31]]
@@ -504,9 +576,16 @@ def _right_most_goes(arguments: Arguments, answer: Any) -> Deviation | None:
     return None
 
 
-@check("TS-06", "a member that is added to 32", APPLIES, _applied(
-    st.tuples(st.just("add"), st.just("new"), _plain_values).map(lambda each: [list(each)]),
-    st.just([(f"k{n}", "v") for n in range(32)])), cases=5)
+@check(
+    "TS-06",
+    "a member that is added to 32",
+    APPLIES,
+    _applied(
+        st.tuples(st.just("add"), st.just("new"), _plain_values).map(lambda each: [list(each)]),
+        st.just([(f"k{n}", "v") for n in range(32)]),
+    ),
+    cases=5,
+)
 def _no_more_than_32(arguments: Arguments, answer: Any) -> Deviation | None:
     return wants(
         all(len(after or []) <= 32 for _, _, after, _ in _steps(arguments, answer)),
