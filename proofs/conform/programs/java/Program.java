@@ -22,6 +22,8 @@ import io.opentelemetry.context.propagation.TextMapPropagator;
 import io.opentelemetry.context.propagation.TextMapSetter;
 import io.opentelemetry.sdk.resources.Resource;
 import io.opentelemetry.sdk.trace.SdkTracerProvider;
+import io.opentelemetry.sdk.trace.export.SimpleSpanProcessor;
+import io.opentelemetry.sdk.trace.export.SpanExporter;
 import io.opentelemetry.sdk.trace.samplers.Sampler;
 import java.io.BufferedReader;
 import java.io.FileDescriptor;
@@ -45,9 +47,11 @@ final class Program {
 
   private static final TextMapPropagator TRACE_CONTEXT = W3CTraceContextPropagator.getInstance();
   private static final TextMapPropagator BAGGAGE = W3CBaggagePropagator.getInstance();
+  // Without a processor there would be no spans at all.
   private static final Tracer TRACER =
       SdkTracerProvider.builder()
           .setSampler(Sampler.parentBased(Sampler.alwaysOn()))
+          .addSpanProcessor(SimpleSpanProcessor.create(SpanExporter.composite()))
           .build()
           .get("conform");
 
