@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from verified import __version__
+from verified.otel import VerifiedBaggagePropagator as W3CBaggagePropagator
+from verified.otel import VerifiedTraceContextPropagator as TraceContextTextMapPropagator
+from verified.otel.id_generator import VerifiedIdGenerator as RandomIdGenerator
+from verified.otel.trace_context import LazyTraceState as TraceState
 
 NAME = "verified"
 
