@@ -8,6 +8,7 @@ import queue
 import shlex
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,10 @@ class Refused(Exception):
     """The target says that it cannot do what it was asked."""
 
 
+class Unfit(Exception):
+    """The target cannot be asked with these arguments, which says nothing of it."""
+
+
 @dataclass(frozen=True)
 class About:
     """What a target says of itself."""
@@ -65,6 +70,7 @@ class Target(Protocol):
 
         :raises Gone: if there is none; the next call finds the target started anew.
         :raises Refused: if the target cannot do this.
+        :raises Unfit: if it cannot be asked with such arguments.
         """
 
     def script(self, operation: str, arguments: Arguments) -> str:
@@ -225,16 +231,30 @@ class PackageTarget(ProcessTarget):
         return program.script(self.package, operation, arguments)
 
     def run(self, script: str, patience: float = PATIENCE) -> Any:
-        path = Path(self._folder.name) / "script.py"
-        path.write_text(script, encoding="utf-8")
-        output = _run([self.python, str(path)], self.environment, patience)
-        printed = _json(output.strip().rpartition(b"\n")[2])
-        is_raised = isinstance(printed, dict) and set(printed) == {"raised"}
-        return _answer(printed) if is_raised else printed
+        return run_python(script, patience, self.python, self.environment)
 
     def close(self) -> None:
         super().close()
         self._folder.cleanup()
+
+
+def run_python(
+    script: str,
+    patience: float,
+    python: str = sys.executable,
+    environment: Mapping[str, str] | None = None,
+) -> Any:
+    """Run a script and return what its last line says in JSON, or ``Raised``.
+
+    :raises Gone: if it does not end in time, or prints something else.
+    """
+    with tempfile.TemporaryDirectory(prefix="conform-") as folder:
+        path = Path(folder) / "script.py"
+        path.write_text(script, encoding="utf-8")
+        output = _run([python, str(path)], environment or {}, patience)
+    printed = _json(output.strip().rpartition(b"\n")[2])
+    is_raised = isinstance(printed, dict) and set(printed) == {"raised"}
+    return _answer(printed) if is_raised else printed
 
 
 def _read(stream: Any, lines: queue.SimpleQueue[bytes | None]) -> None:
