@@ -71,11 +71,7 @@ def run_check(check: Check, target: Target, options: Options) -> Result:
     if not offered:
         needs = " or ".join(check.operations)
         return Result(check, Verdict.NOT_OFFERED, note=f"the target does not offer {needs}")
-    asking = _Asking(check, offered[0], target, options)
-    try:
-        return asking.result()
-    except Refused as refused:
-        return Result(check, Verdict.NOT_OFFERED, note=str(refused))
+    return _Asking(check, offered[0], target, options).result()
 
 
 class _Asking:
@@ -88,6 +84,7 @@ class _Asking:
         self.options = options
         self.cases: dict[str, _Case] = {}
         self.gone: list[tuple[Arguments, Gone]] = []
+        self.refused = ""
 
     def result(self) -> Result:
         """All cases, then the smallest that deviates, then its script."""
@@ -97,7 +94,7 @@ class _Asking:
         bad = [case for case in self.cases.values() if case.deviation is not None]
         total = len(self.cases)
         if not total:
-            return Result(self.check, Verdict.NOT_OFFERED, note="no case can be put to the target")
+            return Result(self.check, Verdict.NOT_OFFERED, note=self.refused)
         if not bad:
             return Result(self.check, Verdict.OK, total)
         smallest = self._smallest(min(bad, key=lambda case: len(key(case.arguments))))
@@ -137,12 +134,19 @@ class _Asking:
         if name not in self.cases:
             try:
                 answer = self.target.ask(self.operation, arguments, self.options.patience)
-            except Unfit:
+            except (Refused, Unfit) as refused:
+                self.refused = str(refused)
                 return None
             except Gone as gone:
                 self.gone.append((arguments, gone))
                 return None
-            self.cases[name] = _Case(arguments, answer, self.check.judge(arguments, answer))
+            try:
+                deviation = self.check.judge(arguments, answer)
+            except (AttributeError, LookupError, TypeError, ValueError) as error:
+                told = f"{shown(answer)!s:.80} is not of the protocol ({type(error).__name__})"
+                self.gone.append((arguments, Gone(told)))
+                return None
+            self.cases[name] = _Case(arguments, answer, deviation)
         return self.cases[name]
 
     def _smallest(self, known: _Case) -> _Case:

@@ -139,6 +139,9 @@ check("TP-01", "a character of the flags that is no digit", TAKES, _replaced(53,
     st.lists(_version_00, min_size=2, max_size=2, unique_by=lambda text: text[3:35]).map(
         lambda both: {"headers": [["traceparent", each] for each in both]}
     ),
+    level="MAY",
+    licence="a recipient may combine fields of one name (RFC 9110, section 5.3), and the Get of a "
+    "propagator returns the first (OpenTelemetry); the W3C suite wants neither taken",
 )
 def _two_fields(arguments: Arguments, answer: Any) -> Deviation | None:
     texts = [value for _, value in arguments["headers"]]
@@ -488,6 +491,12 @@ def _sampled_stays(arguments: Arguments, answer: Any) -> Deviation | None:
 )
 def _sampled_changes(arguments: Arguments, answer: Any) -> Deviation | None:
     return _sampled_stays(arguments, answer)
+
+
+@check("TP-01", "what is sent for a header that is passed on", "tracecontext.relay", headers(_version_00 | _version_higher))
+def _is_grammar_again(arguments: Arguments, answer: Any) -> Deviation | None:
+    good = all(_parts(text) is not None for text in sent(answer))
+    return wants(good, "the header that is sent is of the grammar of version 00")
 
 
 @check("TP-19", "a header that is passed on", "tracecontext.relay", headers(_version_00))

@@ -18,6 +18,9 @@ TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 READS = ("tracecontext.extract", *SENDS)
 
+LIMIT = 512
+"""The characters that are to be propagated; of a longer list, entries may be removed."""
+
 _KEY_1 = Grammar("tracestate", "key-level-1")
 
 Members = list[tuple[str, str]]
@@ -31,7 +34,11 @@ _keys_1 = tracestate_keys().filter(_KEY_1.matches)
 _keys_2 = tracestate_keys().filter(lambda key: not _KEY_1.matches(key))
 _members = st.lists(
     st.tuples(_keys_1, tracestate_values()), min_size=1, max_size=4, unique_by=lambda each: each[0]
-)
+).filter(lambda members: len(reading.written(members)) <= LIMIT)
+
+
+def _short(texts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return texts.filter(lambda text: len(text) <= LIMIT)
 
 
 def _arguments(states: list[str], traceparent: str = TRACEPARENT) -> Arguments:
@@ -145,9 +152,11 @@ check(
     "keys of Level 1",
     READS,
     with_states(
-        st.lists(
-            st.tuples(_keys_1, _plain_values), min_size=1, max_size=3, unique_by=lambda e: e[0]
-        ).map(reading.written)
+        _short(
+            st.lists(
+                st.tuples(_keys_1, _plain_values), min_size=1, max_size=3, unique_by=lambda e: e[0]
+            ).map(reading.written)
+        )
     ),
 )(_keeps)
 check(
@@ -155,9 +164,11 @@ check(
     "keys that are new in Level 2",
     READS,
     with_states(
-        st.lists(
-            st.tuples(_keys_2, _plain_values), min_size=1, max_size=3, unique_by=lambda e: e[0]
-        ).map(reading.written)
+        _short(
+            st.lists(
+                st.tuples(_keys_2, _plain_values), min_size=1, max_size=3, unique_by=lambda e: e[0]
+            ).map(reading.written)
+        )
     ),
     levels=(2,),
 )(_keeps)
@@ -191,12 +202,14 @@ def _bad_key(arguments: Arguments, answer: Any) -> Deviation | None:
     "values of the grammar",
     READS,
     with_states(
-        st.lists(
-            st.tuples(_plain_keys, tracestate_values()),
-            min_size=1,
-            max_size=3,
-            unique_by=lambda e: e[0],
-        ).map(reading.written)
+        _short(
+            st.lists(
+                st.tuples(_plain_keys, tracestate_values()),
+                min_size=1,
+                max_size=3,
+                unique_by=lambda e: e[0],
+            ).map(reading.written)
+        )
     ),
 )
 def _values(arguments: Arguments, answer: Any) -> Deviation | None:
@@ -516,6 +529,8 @@ def _follows(arguments: Arguments, answer: Any) -> Deviation | None:
         if name == "update" and key not in dict(had):
             continue
         if name != "delete" and not _KEY_1.matches(key):
+            continue
+        if name != "delete" and len(reading.written([*had, (key, rest[0])])) > LIMIT:
             continue
         found = dict(after or [])
         if name == "delete":
