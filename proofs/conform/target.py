@@ -114,6 +114,7 @@ class ProcessTarget:
         return _answer(_json(output.strip().rpartition(b"\n")[2]))
 
     def close(self) -> None:
+        self._errors.close()
         process, self._process = self._process, None
         if process is None:
             return
