@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ..requirements import requirements
-from .check import Verdict
+from .check import Verdict, place
 from .run import Options, Result
 from .target import About
 
@@ -248,7 +248,7 @@ def as_html(reports: Sequence[dict[str, Any]]) -> bytes:
 
 def _rows(reports: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """For each requirement that is in a report a row, with a cell for each report."""
-    for needed in requirements().values():
+    for needed in sorted(requirements().values(), key=lambda each: place(each.id)):
         cells = []
         for number, report in enumerate(reports):
             results = [each for each in report["results"] if each["requirement"] == needed.id]

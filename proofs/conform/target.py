@@ -114,8 +114,8 @@ class ProcessTarget:
         return _answer(_json(output.strip().rpartition(b"\n")[2]))
 
     def close(self) -> None:
-        self._errors.close()
         process, self._process = self._process, None
+        self._errors.close()
         if process is None:
             return
         assert process.stdin is not None
@@ -128,8 +128,7 @@ class ProcessTarget:
 
     def _drained(self, process: subprocess.Popen[bytes]) -> None:
         """Wait until the reader has come to the end of a process that has ended."""
-        while self._lines.get() is not None:
-            pass
+        self._reader.join(1)
         assert process.stdin is not None
         assert process.stdout is not None
         with suppress(BrokenPipeError):
@@ -152,9 +151,10 @@ class ProcessTarget:
         except OSError as error:
             raise Gone(f"{self.command[0]} cannot be started: {error.strerror}") from None
         self._lines = queue.SimpleQueue()
-        threading.Thread(
+        self._reader = threading.Thread(
             target=_read, args=(self._process.stdout, self._lines), daemon=True
-        ).start()
+        )
+        self._reader.start()
         hello = self._ask("hello", {"protocol": PROTOCOL}, 2 * PATIENCE)
         try:
             if hello["protocol"] != PROTOCOL:

@@ -32,7 +32,7 @@ PINS = {
 OFFERS = {*FAULTS, "span_context.make", "ids.generate"}
 
 FOUND_BY = {
-    "tracecontext.extract": "TS-13 the order of the members",
+    "tracecontext.extract": "PR-07 a valid tracestate",
     "tracecontext.inject": "TP-12 the version that is sent",
     "tracecontext.relay": "TP-20 the tracestate of a traceparent that is not changed",
     "tracecontext.continue": "TP-12 the version that is sent on",

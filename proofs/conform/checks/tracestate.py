@@ -84,7 +84,12 @@ def _keeps_parent(arguments: Arguments, answer: Any) -> Deviation | None:
 
 
 check("PR-07", "a valid tracestate", READS, with_states(_members.map(reading.written)))(_keeps)
-check("TS-13", "the order of the members", READS, with_states(_plain.map(reading.written)))(_keeps)
+check(
+    "TS-13",
+    "the order of the members",
+    (*SENDS, "tracecontext.extract"),
+    with_states(_plain.map(reading.written)),
+)(_keeps)
 
 check(
     "TS-02",
