@@ -1,6 +1,6 @@
 """Stands between the checker and a program: notes what is asked, and breaks answers if told to.
 
-    filter.py NOTES (honest | broken) COMMAND...
+filter.py NOTES (honest | broken) COMMAND...
 """
 
 import json

@@ -493,7 +493,12 @@ def _sampled_changes(arguments: Arguments, answer: Any) -> Deviation | None:
     return _sampled_stays(arguments, answer)
 
 
-@check("TP-01", "what is sent for a header that is passed on", "tracecontext.relay", headers(_version_00 | _version_higher))
+@check(
+    "TP-01",
+    "what is sent for a header that is passed on",
+    "tracecontext.relay",
+    headers(_version_00 | _version_higher),
+)
 def _is_grammar_again(arguments: Arguments, answer: Any) -> Deviation | None:
     good = all(_parts(text) is not None for text in sent(answer))
     return wants(good, "the header that is sent is of the grammar of version 00")
