@@ -1,11 +1,13 @@
 """``verified conform`` finds each planted fault, names it, and accuses nobody else."""
 
+import itertools
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -14,7 +16,7 @@ import pytest
 from proofs.conform import program, report
 from proofs.conform.check import Check, Deviation, Verdict
 from proofs.conform.checks import every_check
-from proofs.conform.run import Options, Result, run, run_check
+from proofs.conform.run import SHRINKING, Options, Result, run, run_check
 from proofs.conform.target import About, Arguments, ProcessTarget, Raised
 from proofs.requirements import requirements
 from tests.conform_faults import (
@@ -42,6 +44,10 @@ def found(fault: Fault | None, requirement: str) -> list[Result]:
 
 def zero_random(text: str) -> str:
     return f"{text[:-2]}{int(text[-2:], 16) & ~2:02x}" if len(text) == 55 else text
+
+
+def zero_before(arguments: Arguments, answer: Any) -> Any:
+    return {"headers": [[name, f"{text[:53]}0{text[53:]}"] for name, text in answer["headers"]]}
 
 
 def first_only(name: str) -> Callable[[list[list[str]]], list[list[str]]]:
@@ -166,6 +172,7 @@ FAULTS: list[tuple[str, str, Fault]] = [
     ("TP-01", "takes any delimiter", receives(lambda t: t.replace("_", "-").replace(":", "-"))),
     ("TP-01", "takes the first of two", arrives(first_only("traceparent"))),
     ("TP-01", "sends capitals", sends(str.upper)),
+    ("TP-01", "sends flags with a zero before", answers("tracecontext.relay", zero_before)),
     ("TP-01", "takes nothing", receives(lambda _: "")),
     ("TP-02", "takes version ff", receives(lambda t: "00" + t[2:55] if t[:2] == "ff" else t)),
     ("TP-03", "takes a trace id of zeros", receives(lambda t: t.replace("0" * 32, "0" * 31 + "1"))),
@@ -457,6 +464,10 @@ def toy(tmp_path: Path, behaviour: str) -> ProcessTarget:
         ("time.sleep(60)", "it did not answer within"),
         ("print('hello', flush=True)", "it printed what is no answer"),
         ("id += 1", "it answered"),
+        (
+            "print(json.dumps({'id': id, 'answer': {}}), flush=True); continue",
+            "not of the protocol",
+        ),
         ("print('{}', file=sys.stderr); raise SystemExit('last words')", "last words"),
     ],
 )
@@ -475,6 +486,40 @@ def test_a_target_that_fails_is_contained_and_started_anew(
     assert all(note in each.note and each.input is not None for each in failed)
     others = {each.verdict for each in results if each not in failed}
     assert others == {Verdict.OK, Verdict.NOT_OFFERED}
+
+
+def test_what_is_refused_is_no_case(tmp_path: Path) -> None:
+    """A target may refuse some arguments of an operation; if it refuses all, it has no such."""
+    target = toy(tmp_path, REFUSES)
+    try:
+        checks = [each for each in every_check() if each.requirement.id in ("TP-02", "TP-04")]
+        results = list(run(target, Options(cases=20), checks))
+    finally:
+        target.close()
+    assert results
+    for each in results:
+        if each.check.requirement.id == "TP-02":
+            assert (each.verdict, each.note) == (Verdict.NOT_OFFERED, "not such a version")
+        elif "tracecontext.extract" in each.check.operations:
+            assert each.verdict is Verdict.OK
+            assert 0 < each.cases < 20
+
+
+REFUSES = """if text[:2] == 'ff' or text[-1:] in '02468ace':
+        print(json.dumps({"id": id, "refused": "not such a version"}), flush=True)
+        continue"""
+
+
+def test_the_time_for_shrinking_may_end_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    def long(arguments: Arguments, answer: Any) -> Deviation | None:
+        return Deviation("short") if int(arguments["headers"][0][1][3:35], 16) >= 1000 else None
+
+    for moments in (0, 1, 10, 100):
+        clock = itertools.count()
+        seconds = SimpleNamespace(monotonic=lambda: next(clock) * SHRINKING / (moments + 1))  # noqa: B023
+        monkeypatch.setattr("proofs.conform.run.time", seconds)
+        result = run_check(one(long), Implementation(), OPTIONS)
+        assert result.verdict is Verdict.DEVIATES, result.note
 
 
 def conform(*arguments: str) -> subprocess.CompletedProcess[str]:
