@@ -99,6 +99,7 @@ def members(answer: Any) -> set[str]:
 def test_it_says_what_it_is(language: str, target: ProcessTarget) -> None:
     assert target.about.offers == OFFERS
     assert pinned(language) in re.split(r"[ ,]", target.about.version)
+    assert f" {pinned(language)};" in (SOURCES / "README.md").read_text()
 
 
 def test_it_answers_as_the_protocol_says(target: ProcessTarget) -> None:
