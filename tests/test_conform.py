@@ -198,6 +198,14 @@ FAULTS: list[tuple[str, str, Fault]] = [
     ("TP-11", "ignores more fields", receives(lambda t: t if len(t) == 55 else "")),
     ("TP-12", "sends the version that came", sends(lambda t: "01" + t[2:])),
     ("TP-13", "sends all flags", sends(lambda t: t[:-2] + "ff")),
+    (
+        "TP-13",
+        "passes all flags on",
+        answers(
+            "tracecontext.relay",
+            lambda _, a: {"headers": [[n, t[:53] + "ff"] for n, t in a["headers"]]},
+        ),
+    ),
     ("TP-14", "clears the flag random", sends(zero_random)),
     (
         "TP-17",
@@ -316,6 +324,14 @@ FAULTS: list[tuple[str, str, Fault]] = [
         "BG-05",
         "splits at each equals sign",
         receives(lambda t: "=".join(t.split("=")[:2]), "baggage"),
+    ),
+    (
+        "BG-06",
+        "sends names that are no tokens",
+        answers(
+            "baggage.inject",
+            lambda q, a: {"headers": [["baggage", f"{n}=1"] for n, _, _ in q["entries"]]},
+        ),
     ),
     ("BG-06", "decodes keys", receives(lambda t: t.replace("%41", "A"), "baggage")),
     ("BG-06", "reads one header", arrives(first_only("baggage"))),

@@ -396,10 +396,15 @@ def _any_text(arguments: Arguments, answer: Any) -> Deviation | None:
 
 @check("BG-02", "what is sent for any text", INJECTS, _entries(_names, _texts))
 def _encoded(arguments: Arguments, answer: Any) -> Deviation | None:
-    values = [] if raised(answer) else [v for n, v in answer["headers"] if n.lower() == "baggage"]
+    good = not raised(answer) and _is_grammar(answer)
+    return wants(good, "what is no baggage-octet is percent-encoded")
+
+
+def _is_grammar(answer: Any) -> bool:
+    """Whether each member that is sent is one."""
+    values = [value for name, value in answer["headers"] if name.lower() == "baggage"]
     members = [each.strip(" \t") for value in values for each in value.split(",")]
-    good = all(reading.MEMBER.matches(each) for each in members)
-    return wants(good and not raised(answer), "what is no baggage-octet is percent-encoded")
+    return all(reading.MEMBER.matches(each) for each in members)
 
 
 @check("BG-06", "a name that is a token, sent", INJECTS, _entries(_tokens, _simple, 1))
@@ -416,7 +421,7 @@ def _token(arguments: Arguments, answer: Any) -> Deviation | None:
 )
 def _no_token(arguments: Arguments, answer: Any) -> Deviation | None:
     return wants(
-        not raised(answer) and pairs(sent(answer)) in ([], _held(arguments)),
+        not raised(answer) and not sent(answer) and _is_grammar(answer),
         "a name that is no token cannot be sent, and no other key is sent for it",
     )
 

@@ -441,6 +441,12 @@ def _known_only(mask: int) -> Any:
 check(
     "TP-13", "flags that are not defined, sent on", SENDS, headers(_version_00 | _version_higher)
 )(_known_only(3))
+check(
+    "TP-13",
+    "flags that are not defined, passed on",
+    "tracecontext.relay",
+    headers(_version_00 | _version_higher),
+)(_known_only(3))
 
 
 @check("TP-13", "a span context with flags that are not defined", INJECTS, _spans)
