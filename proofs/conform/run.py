@@ -67,6 +67,10 @@ def run_check(check: Check, target: Target, options: Options) -> Result:
     What is reported as a deviation was seen again in a script of its own; if it was not, that
     is an error of the checker and said to be one.
     """
+    claimed = target.about.implements
+    if claimed is not None and check.requirement.file not in claimed:
+        of = check.requirement.standard
+        return Result(check, Verdict.NOT_OFFERED, note=f"the target does not claim {of}")
     offered = [each for each in check.operations if each in target.about.offers]
     if not offered:
         needs = " or ".join(check.operations)

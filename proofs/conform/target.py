@@ -57,6 +57,8 @@ class About:
     version: str
     runtime: str
     offers: frozenset[str]
+    implements: frozenset[str] | None = None
+    """The standards that it claims, by the names of their files in ``spec``; all if None."""
 
 
 class Target(Protocol):
@@ -164,6 +166,7 @@ class ProcessTarget:
                 str(hello["version"]),
                 str(hello.get("runtime", "")),
                 frozenset(map(str, hello["offers"])),
+                None if "implements" not in hello else frozenset(map(str, hello["implements"])),
             )
         except (KeyError, TypeError) as error:
             raise self._gone(f"its hello has no {error}") from None
