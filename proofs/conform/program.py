@@ -35,7 +35,7 @@ def knows(package: str) -> str:
 def agent(package: str) -> str:
     """The program that answers for a package: one file, for Python 3.7 and up."""
     protocol = (AGENTS / "agent.py").read_text(encoding="utf-8")
-    return f"{protocol}\n\n{knows(package)}\n\nserve(NAME, version(), OFFERS, IMPLEMENTS)\n"
+    return f"{protocol}\n\n{knows(package)}\n\nserve(NAME, version(), OFFERS, CLAIMS)\n"
 
 
 def script(package: str, operation: str, arguments: Mapping[str, Any]) -> str:

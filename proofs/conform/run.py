@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, find, given, seed, settings
 from hypothesis.errors import NoSuchExample, Unsatisfiable
 
 from .check import CHECKS, Check, Deviation, Verdict, key, shown
-from .target import PATIENCE, Arguments, Gone, Refused, Target, Unfit
+from .target import PATIENCE, About, Arguments, Gone, Refused, Target, Unfit
 
 SHRINKING = 3.0
 """Seconds that are spent on making one deviation small."""
@@ -67,19 +67,31 @@ def run_check(check: Check, target: Target, options: Options) -> Result:
     What is reported as a deviation was seen again in a script of its own; if it was not, that
     is an error of the checker and said to be one.
     """
-    claimed = target.about.implements
-    if claimed is not None and check.requirement.file not in claimed:
-        of = check.requirement.standard
-        return Result(check, Verdict.NOT_OFFERED, note=f"the target does not claim {of}")
+    missing = _unclaimed(check, target.about)
     offered = [each for each in check.operations if each in target.about.offers]
-    if not offered:
-        needs = " or ".join(check.operations)
-        return Result(check, Verdict.NOT_OFFERED, note=f"the target does not offer {needs}")
-    asking = _Asking(check, offered[0], target, options)
+    if not offered and not missing:
+        missing = f"the target does not offer {' or '.join(check.operations)}"
+    if missing:
+        return Result(check, Verdict.NOT_OFFERED, note=missing)
     try:
-        return asking.result()
+        for operation in offered:
+            asking = _Asking(check, operation, target, options)
+            if asking.can_tell():
+                return asking.result()
     except Refused as refused:
         return Result(check, Verdict.NOT_OFFERED, note=str(refused))
+    assert check.premise is not None
+    return Result(check, Verdict.NOT_OFFERED, note=check.premise.otherwise)
+
+
+def _unclaimed(check: Check, about: About) -> str:
+    """Why a target is not bound by a requirement, if it is not."""
+    if about.implements is not None and check.requirement.file not in about.implements:
+        return f"the target does not claim {check.requirement.standard}"
+    level = about.trace_context_level
+    if level is not None and level not in check.trace_context_levels:
+        return f"the target claims Level {level} of W3C Trace Context"
+    return ""
 
 
 class _Asking:
@@ -92,6 +104,18 @@ class _Asking:
         self.options = options
         self.cases: dict[str, _Case] = {}
         self.gone: list[tuple[Arguments, Gone]] = []
+
+    def can_tell(self) -> bool:
+        """Whether the operation does what the check builds on; so too if the target is gone."""
+        premise = self.check.premise
+        if premise is None:
+            return True
+        try:
+            answer = self.target.ask(self.operation, premise.arguments, self.options.patience)
+        except Gone as gone:
+            self.gone += [(premise.arguments, gone)] * MOST_GONE
+            return True
+        return premise.holds(answer)
 
     def result(self) -> Result:
         """All cases, then the smallest that deviates, then its script."""

@@ -59,6 +59,8 @@ class About:
     offers: frozenset[str]
     implements: frozenset[str] | None = None
     """The standards that it claims, by the names of their files in ``spec``; all if None."""
+    trace_context_level: int | None = None
+    """The highest level of W3C Trace Context that it claims, if it says so."""
 
 
 class Target(Protocol):
@@ -167,6 +169,7 @@ class ProcessTarget:
                 str(hello.get("runtime", "")),
                 frozenset(map(str, hello["offers"])),
                 None if "implements" not in hello else frozenset(map(str, hello["implements"])),
+                hello.get("trace_context_level"),
             )
         except (KeyError, TypeError) as error:
             raise self._gone(f"its hello has no {error}") from None

@@ -21,7 +21,7 @@ except ImportError:
     from ddtrace.context import Context
 
 NAME = "ddtrace"
-IMPLEMENTS = ["w3c-trace-context", "w3c-baggage"]
+CLAIMS = {"implements": ["w3c-trace-context", "w3c-baggage"]}
 OFFERS = {}
 
 

@@ -9,7 +9,7 @@ import urllib.request
 import elasticapm
 
 NAME = "elastic-apm"
-IMPLEMENTS = ["w3c-trace-context"]
+CLAIMS = {"implements": ["w3c-trace-context"], "trace_context_level": 1}
 OFFERS = {}
 
 client = elasticapm.Client(

@@ -6,7 +6,7 @@ import beeline
 from beeline.propagation import DictRequest, w3c
 
 NAME = "honeycomb-beeline"
-IMPLEMENTS = ["w3c-trace-context"]
+CLAIMS = {"implements": ["w3c-trace-context"], "trace_context_level": 1}
 OFFERS = {}
 
 

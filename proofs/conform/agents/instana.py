@@ -11,7 +11,7 @@ from instana.propagators.format import Format
 from instana.singletons import tracer
 
 NAME = "instana"
-IMPLEMENTS = ["w3c-trace-context"]
+CLAIMS = {"implements": ["w3c-trace-context"]}
 OFFERS = {}
 
 

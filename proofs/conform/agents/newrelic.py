@@ -16,7 +16,7 @@ os.environ.update(
 import newrelic.agent
 
 NAME = "newrelic"
-IMPLEMENTS = ["w3c-trace-context"]
+CLAIMS = {"implements": ["w3c-trace-context"], "trace_context_level": 1}
 OFFERS = {}
 
 newrelic.agent.initialize()

@@ -11,7 +11,7 @@ from opencensus.trace.tracer import Tracer
 from opencensus.trace.tracestate import Tracestate
 
 NAME = "opencensus"
-IMPLEMENTS = ["w3c-trace-context"]
+CLAIMS = {"implements": ["w3c-trace-context"], "trace_context_level": 1}
 OFFERS = {}
 
 

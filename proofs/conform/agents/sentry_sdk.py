@@ -5,7 +5,7 @@ from __future__ import annotations
 import sentry_sdk
 
 NAME = "sentry-sdk"
-IMPLEMENTS = ["w3c-baggage"]
+CLAIMS = {"implements": ["w3c-baggage"]}
 OFFERS = {}
 
 sentry_sdk.init(traces_sample_rate=1.0, release="conform")
@@ -15,10 +15,10 @@ def version():
     return _version("sentry-sdk")
 
 
-def baggage_continue(headers):
+def baggage_relay(headers):
     with sentry_sdk.isolation_scope():
-        with sentry_sdk.start_transaction(sentry_sdk.continue_trace(_joined(headers))):
-            sent = sentry_sdk.get_baggage()
+        sentry_sdk.continue_trace(_joined(headers))
+        sent = sentry_sdk.get_baggage()
     return {"headers": [["baggage", sent]] if sent else []}
 
 
@@ -31,4 +31,4 @@ def ids_generate(count):
     return {"ids": ids}
 
 
-OFFERS.update({"baggage.continue": baggage_continue, "ids.generate": ids_generate})
+OFFERS.update({"baggage.relay": baggage_relay, "ids.generate": ids_generate})
