@@ -128,9 +128,7 @@ def check(
 
     def register(judge: Judge) -> Judge:
         CHECKS.append(
-            Check(
-                needed, kind, operations, inputs, judge, verdict, licence, cases, levels, premise
-            )
+            Check(needed, kind, operations, inputs, judge, verdict, licence, cases, levels, premise)
         )
         return judge
 

@@ -115,6 +115,8 @@ class _Asking:
         except Gone as gone:
             self.gone += [(premise.arguments, gone)] * MOST_GONE
             return True
+        except Unfit:
+            return False
         return premise.holds(answer)
 
     def result(self) -> Result:

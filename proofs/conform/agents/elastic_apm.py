@@ -48,7 +48,9 @@ def _requested():
     except ConnectionResetError:
         pass
     _, _, head = _Connection.sent.partition(b"\r\n")
-    return [[name.lower(), value] for name, value in http.client.parse_headers(io.BytesIO(head)).items()]
+    return [
+        [name.lower(), value] for name, value in http.client.parse_headers(io.BytesIO(head)).items()
+    ]
 
 
 def version():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
-os.environ.update(INSTANA_DISABLE_AUTO_INSTR="true", INSTANA_AGENT_HOST="127.0.0.1", INSTANA_AGENT_PORT="9")
+os.environ.update(
+    INSTANA_DISABLE_AUTO_INSTR="true", INSTANA_AGENT_HOST="127.0.0.1", INSTANA_AGENT_PORT="9"
+)
 
 import instana
 from instana.propagators.format import Format

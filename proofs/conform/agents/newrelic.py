@@ -32,7 +32,10 @@ def tracecontext_continue(headers):
     with newrelic.agent.BackgroundTask(application, "conform"):
         newrelic.agent.accept_distributed_trace_headers(_joined(headers))
         newrelic.agent.insert_distributed_trace_headers(sent)
-        ids = {"trace_id": newrelic.agent.current_trace_id(), "span_id": newrelic.agent.current_span_id()}
+        ids = {
+            "trace_id": newrelic.agent.current_trace_id(),
+            "span_id": newrelic.agent.current_span_id(),
+        }
     return {"headers": [list(each) for each in sent], "span": ids}
 
 

@@ -25,9 +25,8 @@ def baggage_relay(headers):
 def ids_generate(count):
     ids = []
     for _ in range(count):
-        with sentry_sdk.isolation_scope():
-            with sentry_sdk.start_transaction(name="conform") as span:
-                ids.append([span.trace_id, span.span_id])
+        with sentry_sdk.isolation_scope(), sentry_sdk.start_transaction(name="conform") as span:
+            ids.append([span.trace_id, span.span_id])
     return {"ids": ids}
 
 

@@ -233,6 +233,9 @@ check(
     "version 00 with a line feed at its end",
     TAKES,
     headers(_version_00.map("{}\n".format)),
+    level="MAY",
+    licence="a line feed may be replaced by a space (RFC 9110, section 5.5), which is no part of"
+    " a header at its end",
 )(ignored)
 check(
     "TP-05",
