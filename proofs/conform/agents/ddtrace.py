@@ -23,6 +23,8 @@ except ImportError:
 NAME = "ddtrace"
 CLAIMS = {"implements": ["w3c-trace-context", "w3c-baggage"]}
 OFFERS = {}
+if tuple(map(int, _version("ddtrace").split(".")[:2])) < (4, 15):
+    CLAIMS["trace_context_level"] = 1  # The flag random of Level 2 is passed on from 4.15 on.
 
 
 def version():

@@ -42,15 +42,14 @@ class _Handler(urllib.request.HTTPHandler):
 
 
 def _requested():
-    """The headers of a request that is made by urllib."""
+    """The headers of tracing in a request that is made by urllib."""
     try:
         urllib.request.build_opener(_Handler).open("http://localhost/")
     except ConnectionResetError:
         pass
     _, _, head = _Connection.sent.partition(b"\r\n")
-    return [
-        [name.lower(), value] for name, value in http.client.parse_headers(io.BytesIO(head)).items()
-    ]
+    sent = http.client.parse_headers(io.BytesIO(head)).items()
+    return [[name.lower(), value] for name, value in sent if name.lower().startswith("trace")]
 
 
 def version():
