@@ -27,6 +27,15 @@ MARKS = {
     Verdict.ERROR: "?",
 }
 
+TRACING = {
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "b3",
+    *(f"x-b3-{name}" for name in ("traceid", "spanid", "parentspanid", "sampled", "flags")),
+}
+"""The headers that the standards are about."""
+
 LONGEST = 240
 """Characters of a value that are shown; the JSON has all of them."""
 
@@ -107,10 +116,20 @@ def _words(text: str) -> str:
     return re.sub(r"([\\`*_<\[|~])", r"\\\1", _cut(text).replace("\n", " "))
 
 
+def _shown(value: Any) -> str:
+    """What was sent or answered; of headers those of tracing, as they stand in a message."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) and "headers" in value:
+        pairs = [(name.lower(), text) for name, text in value["headers"]]
+        lines = [f"{name}: {json.dumps(text)[1:-1]}" for name, text in pairs if name in TRACING]
+        return "; ".join(lines) or "no header of tracing"
+    return json.dumps(value)
+
+
 def _code(value: Any) -> str:
     """A value in a code span, which ends only where it should."""
-    text = _cut(value if isinstance(value, str) else json.dumps(value))
-    text = text.replace("\n", " ")
+    text = _cut(_shown(value)).replace("\n", " ")
     ticks = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
     space = " " if ticks != "`" or not text.strip("`") else ""
     return f"{ticks}{space}{text}{space}{ticks}"

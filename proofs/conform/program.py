@@ -61,9 +61,9 @@ def _needed(tree: ast.Module, name: str) -> list[ast.stmt]:
     statements = [each for each in tree.body if not _is_docstring(each)]
     binds = [(each, _bound(each)) for each in statements]
     wanted, needed = [name], set()
-    for each in filter(_is_setting, statements):
-        needed.add(id(each))
-        wanted += _names(each)
+    for setting in filter(_is_setting, statements):
+        needed.add(id(setting))
+        wanted += _names(setting)
     known: set[str] = set()
     while wanted:
         each = wanted.pop()

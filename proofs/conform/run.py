@@ -18,6 +18,9 @@ from .target import PATIENCE, About, Arguments, Gone, Refused, Target, Unfit
 SHRINKING = 3.0
 """Seconds that are spent on making one deviation small."""
 
+WRONG_SHAPE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What a judge raises of an answer that is not of the form that the protocol gives it."""
+
 MOST_GONE = 3
 """How often a target may die or hang in one check until the check is given up."""
 
@@ -117,7 +120,10 @@ class _Asking:
             return True
         except Unfit:
             return False
-        return premise.holds(answer)
+        try:
+            return premise.holds(answer)
+        except WRONG_SHAPE:
+            return True  # The cases will show it.
 
     def result(self) -> Result:
         """All cases, then the smallest that deviates, then its script."""
@@ -172,7 +178,12 @@ class _Asking:
             except Gone as gone:
                 self.gone.append((arguments, gone))
                 return None
-            self.cases[name] = _Case(arguments, answer, self.check.judge(arguments, answer))
+            try:
+                deviation = self.check.judge(arguments, answer)
+            except WRONG_SHAPE as error:
+                self.gone.append((arguments, _misshapen(answer, error)))
+                return None
+            self.cases[name] = _Case(arguments, answer, deviation)
         return self.cases[name]
 
     def _smallest(self, known: _Case) -> _Case:
@@ -205,9 +216,11 @@ class _Asking:
             answer = self.target.run(script, self.options.patience)
         except Gone as gone:
             return str(gone)
-        if self.check.judge(arguments, answer) is None:
-            return str(shown(answer))
-        return None
+        try:
+            deviation = self.check.judge(arguments, answer)
+        except WRONG_SHAPE as error:
+            return str(_misshapen(answer, error))
+        return None if deviation is not None else str(shown(answer))
 
     def _error(self, arguments: Arguments, gone: Gone) -> Result:
         return Result(
@@ -221,6 +234,13 @@ class _Asking:
             self.target.script(self.operation, arguments),
             f"the target gave no answer: {gone}",
         )
+
+
+def _misshapen(answer: Any, error: Exception) -> Gone:
+    return Gone(
+        f"its answer {str(shown(answer))[:80]} is not what the protocol says for the operation "
+        f"({type(error).__name__}: {error})"
+    )
 
 
 def _settings(most: int, *phases: Phase) -> settings:
