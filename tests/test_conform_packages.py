@@ -22,7 +22,7 @@ from click.testing import CliRunner
 
 from proofs.command import command
 from proofs.conform import matrix, program, report, run
-from proofs.conform.check import Premise, Verdict
+from proofs.conform.check import Check, Premise, Verdict
 from proofs.conform.checks import every_check
 from proofs.conform.target import About, ProcessTarget
 from proofs.requirements import requirements
@@ -128,10 +128,9 @@ def test_a_script_configures_the_package_before_it_is_asked(package: str, settin
             assert script.index(setting) < first.start()
 
 
-def checks(*names: str) -> list[Any]:
-    found = [each for each in every_check() if each.name in names]
-    assert len(found) == len(names)
-    return found
+def checks(*names: str) -> list[Check]:
+    known = {each.name: each for each in every_check()}
+    return [known[name] for name in names]
 
 
 def fake(fault: str, started: Path | str = "", hung: Path | str = "") -> list[str]:
