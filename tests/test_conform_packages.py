@@ -267,11 +267,11 @@ def test_what_is_not_claimed_is_not_held_against_a_target() -> None:
 def test_level_2_is_not_held_against_a_target_of_level_1() -> None:
     name = "TP-11 a higher version that ends after its flags"
     levels = ("TP-14 the flag random of a trace that is continued", name)
-    common, random = results({"trace_context_level": 1}, *levels)
+    random, common = results({"trace_context_level": 1}, *levels)
     assert common.verdict is Verdict.DEVIATES
     assert random.verdict is Verdict.NOT_OFFERED
     assert "Level 1" in random.note
-    assert results({}, *levels)[1].verdict is Verdict.OK
+    assert results({}, *levels)[0].verdict is Verdict.OK
 
 
 def test_how_a_tracestate_is_read_is_not_told_of_a_target_that_shows_none() -> None:
