@@ -26,6 +26,8 @@ import verified
 
 from . import report, runner
 from .claim import ENGINES, MODULES, Claim, claim_of, every_claim
+from .conform.command import conform
+from .conform.matrix import matrix
 from .diagram import document
 from .engines import Options
 from .grammar import SPEC
@@ -38,6 +40,10 @@ from .requirements import discharged_by, requirements
 @click.version_option(verified.__version__, prog_name="verified")
 def command() -> None:
     """Prove the OpenTelemetry tracing core that is installed here."""
+
+
+command.add_command(conform)
+command.add_command(matrix)
 
 
 def _speak_of(context: click.Context, option: click.Parameter, modules: tuple[str, ...]) -> None:

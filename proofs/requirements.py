@@ -15,7 +15,8 @@ from .grammar import SPEC
 class Requirement:
     """One sentence of a standard. ``sources`` say where it stands, pinned to a version.
 
-    ``elsewhere`` says why it binds somebody else than this code, where it does.
+    ``elsewhere`` says why it binds somebody else than this code, where it does. ``since`` is
+    the version of the standard that has it, if not all have; ``status`` that of the sentence.
     """
 
     id: str
@@ -24,18 +25,23 @@ class Requirement:
     standard: str
     sources: tuple[str, ...]
     elsewhere: str | None = None
+    since: str | None = None
+    status: str = "stable"
+    file: str = ""
+    """The name of the file in ``spec``, which is the short name of the standard."""
 
 
 @lru_cache(maxsize=1)
 def requirements() -> dict[str, Requirement]:
     """All requirements by id, in the order of the files."""
-    files = [
-        tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(SPEC.glob("*.toml"))
-    ]
-    standards = [file for file in files if "standard" in file]
+    files = {
+        path.stem: tomllib.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(SPEC.glob("*.toml"))
+    }
+    standards = {name: file for name, file in files.items() if "standard" in file}
     documents = {
         tag: f"{file['standard']['repository']} {path}"
-        for file in standards
+        for file in standards.values()
         for tag, path in file["documents"].items()
     }
 
@@ -51,8 +57,11 @@ def requirements() -> dict[str, Requirement]:
             f"{file['standard']['title']} {file['standard']['version']}",
             tuple(map(source, row["sources"])),
             row.get("elsewhere"),
+            row.get("since"),
+            row.get("status", "stable"),
+            name,
         )
-        for file in standards
+        for name, file in standards.items()
         for row in file["requirement"]
     }
 
