@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: verify test e2e conform-programs lint bench wheel lock clean
+.PHONY: verify test e2e conform-programs conformance newest lint bench wheel lock clean
 
 verify: $(READY)
 	$(BIN)/verified prove --json build/report.json --junit build/report.xml \
@@ -74,6 +74,34 @@ lint: $(READY)
 bench: $(READY)
 	VERIFIED_CONTRACTS=0 $(BIN)/python -m pytest tests/bench_*.py --benchmark-group-by=group \
 		--benchmark-sort=min --benchmark-columns=min,median,rounds
+
+# Ask the newest releases of tracing packages what they do of the standards. What cannot be
+# installed or asked is left out of the page, and said at the end.
+NEWEST := proofs/conform/newest
+ASKED := verified $(patsubst $(NEWEST)/%.in,%,$(wildcard $(NEWEST)/*.in))
+conformance: $(READY)
+	@mkdir -p build/conformance/venvs; failed=; \
+	for name in $(ASKED); do \
+		report=build/conformance/$$name; rm -f $$report.json; python=$(BIN)/python; \
+		echo "$$name: $$report.txt"; \
+		if [ $$name != verified ]; then \
+			venv=build/conformance/venvs/$$name; python=$$venv/bin/python; \
+			$(BIN)/uv venv --quiet --clear --python $(BIN)/python $$venv && \
+			$(BIN)/uv pip install --quiet --python $$python -r $(NEWEST)/$$name.txt || \
+				{ failed="$$failed $$name"; continue; }; \
+		fi; \
+		$(BIN)/verified conform $$name --python $$python --json $$report.json >$$report.txt 2>&1; \
+		[ $$? -le 1 ] || { failed="$$failed $$name"; tail -n 3 $$report.txt >&2; }; \
+	done; \
+	$(BIN)/verified matrix build/conformance/*.json \
+		--markdown CONFORMANCE.md --html build/conformance/index.html && \
+	if [ -n "$$failed" ]; then echo "not installed, or not asked to the end:$$failed" >&2; exit 2; fi
+
+# Resolve the packages that conformance asks anew.
+newest: $(READY)
+	for list in $(NEWEST)/*.in; do $(BIN)/uv pip compile --quiet --upgrade --universal \
+		--python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+		--output-file $${list%.in}.txt $$list || exit 1; done
 
 wheel: $(READY)
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist
