@@ -343,7 +343,12 @@ def test_a_matrix_shows_each_target_and_what_deviates(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "cannot be read as JSON"), ("[]", "its schema is None"), ('{"schema": "x"}', "'x'")],
+    [
+        ("{", "cannot be read as JSON"),
+        ("[]", "its schema is None"),
+        ('{"schema": "x"}', "its schema is 'x'"),
+        (json.dumps({"schema": report.SCHEMA, "target": "a"}), "has no complete, date"),
+    ],
 )
 def test_a_file_that_is_no_report_is_a_wrong_call(
     content: str, message: str, tmp_path: Path
