@@ -45,7 +45,7 @@ IDS = {}
 
 HOUR = 3600000
 # Seconds in which something is done that nothing hinders, on a machine that is busy.
-ENOUGH = 4
+ENOUGH = 3
 
 
 def span_context_assign(span):
