@@ -430,6 +430,24 @@ def processor_run(processor, steps, decision="RECORD_AND_SAMPLE", batch=10, rais
     return {"steps": results, "calls": exporter.calls}
 
 
+class _Nested(_Exporter):
+    """An exporter that ends a span itself, in its first export."""
+
+    def export(self, spans):
+        answer = super().export(spans)
+        if len(self.calls) == 1:
+            _end(self.tracer, ["nested"])
+        return answer
+
+
+def processor_nested(processor):
+    exporter = _Nested()
+    one = _processor(processor, exporter)
+    exporter.tracer = _tracer(one)
+    steps = [_done(_end, exporter.tracer, ["s"]), _done(one.force_flush), _done(one.shutdown)]
+    return {"steps": steps, "calls": exporter.calls}
+
+
 def processor_concurrent(processor, second):
     exporter = _Held()
     one = _processor(processor, exporter, max_export_batch_size=1)
@@ -563,6 +581,7 @@ if TracerProvider is not None:
             "tracer.start": tracer_start,
             "provider.run": provider_run,
             "processor.run": processor_run,
+            "processor.nested": processor_nested,
             "processor.concurrent": processor_concurrent,
             "processor.timeout": processor_timeout,
             "processor.threads": processor_threads,

@@ -435,6 +435,16 @@ check(
 
 
 @check(
+    "BP-13",
+    "an exporter that ends a span itself",
+    "processor.nested",
+    _kinds.map(lambda processor: {"processor": processor}),
+)
+def _no_deadlock(arguments: Arguments, answer: Any) -> Deviation | None:
+    return wants(not raised(answer) and not _throws(answer), "nothing hangs, nothing is raised")
+
+
+@check(
     "BP-16",
     "exports that fail",
     "processor.run",
