@@ -38,6 +38,14 @@ _OF_LEVEL: Mapping[str, Verdict] = {
 }
 
 
+_PARTS = ("TP", "TS", "BG", "PR", "SC", "ID", "SA", "BP", "OT", "CF")
+
+
+def place(id: str) -> tuple[int, str]:
+    """Where a requirement stands in a report: from the headers to the exporter."""
+    return _PARTS.index(id[:2]), id
+
+
 @dataclass(frozen=True)
 class Deviation:
     """An answer that the standard does not want, and what it wants, in words."""

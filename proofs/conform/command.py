@@ -72,6 +72,7 @@ def conform(
         return
     # Hypothesis keeps a cache of Unicode data; not in the folder of whoever calls.
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", tempfile.gettempdir() + "/hypothesis")
+    from ..report import write_atomically
     from . import report, run
     from .checks import every_check
 
@@ -79,7 +80,7 @@ def conform(
     if not checks:
         raise click.UsageError(f"no check has {expression!r} in its name")
     options = run.Options(cases, seed, int(level), patience)
-    console = Console(soft_wrap=not sys.stdout.isatty())
+    console = Console(soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 120)
     try:
         asked = opened(target, python, line)
     except Gone as gone:
@@ -99,11 +100,11 @@ def conform(
     report.print_deviations(console, found)
     try:
         if json_file is not None:
-            report.write(json_file, report.as_json(found))
+            write_atomically(json_file, report.as_json(found))
         if junit_file is not None:
-            report.write(junit_file, report.as_junit(found))
+            write_atomically(junit_file, report.as_junit(found))
         if html_file is not None:
-            report.write(html_file, report.as_html([report.as_data(found)]))
+            write_atomically(html_file, report.as_html([report.as_data(found)]))
     except OSError as error:
         raise click.UsageError(f"the report cannot be written: {error}") from None
     console.print("\n" + report.summary(found), highlight=False)

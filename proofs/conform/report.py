@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ..report import write_atomically
-from .check import Verdict
+from ..requirements import requirements
+from .check import Verdict, place
 from .run import Options, Result
 from .target import About
 
@@ -30,6 +31,18 @@ STYLES = {
     Verdict.DEVIATES: "bold red",
     Verdict.ERROR: "bold magenta",
 }
+
+
+MEANINGS = {
+    Verdict.OK: "no case deviated",
+    Verdict.NOT_OFFERED: "could not be seen",
+    Verdict.LICENSED: "differs where the standard leaves it open",
+    Verdict.ADVISORY: "deviates from a SHOULD",
+    Verdict.DEVIATES: "deviates from a MUST or a grammar",
+    Verdict.ERROR: "could not be checked",
+}
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
 @dataclass(frozen=True)
@@ -216,8 +229,50 @@ def as_junit(report: Report) -> bytes:
 
 
 def as_html(reports: Sequence[dict[str, Any]]) -> bytes:
-    """One page of several reports: requirements by targets, each cell with its evidence."""
-    raise NotImplementedError
+    """One page of several reports: requirements by targets, each cell with its evidence.
+
+    It needs nothing from elsewhere, and no script: a cell is a link, and what it links to shows.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters["slug"] = lambda text: text.replace(" ", "-")
+    page = environment.get_template("conformance.html").render(
+        reports=reports,
+        rows=list(_rows(reports)),
+        verdicts=[(verdict.value, MEANINGS[verdict]) for verdict in Verdict],
+        quiet=[Verdict.OK.value, Verdict.NOT_OFFERED.value],
+    )
+    return page.encode()
+
+
+def _rows(reports: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """For each requirement that is in a report a row, with a cell for each report."""
+    for needed in sorted(requirements().values(), key=lambda each: place(each.id)):
+        cells = []
+        for number, report in enumerate(reports):
+            results = [each for each in report["results"] if each["requirement"] == needed.id]
+            # The gravest result first.
+            results.sort(key=lambda each: -Verdict(each["verdict"]).gravity)
+            checked = [each for each in results if each["verdict"] != Verdict.NOT_OFFERED.value]
+            verdict = (checked or results or [{"verdict": Verdict.NOT_OFFERED.value}])[0]["verdict"]
+            cells.append(
+                {
+                    "target": report["target"],
+                    "version": report["version"],
+                    "verdict": verdict,
+                    "results": results,
+                    "anchor": f"{needed.id}-{number}",
+                }
+            )
+        if any(cell["results"] for cell in cells):
+            yield {
+                "id": needed.id,
+                "level": needed.level,
+                "sentence": needed.text,
+                "source": needed.sources,
+                "cells": cells,
+            }
 
 
 def _text(value: Any) -> str:
@@ -229,7 +284,3 @@ def _xml(text: str) -> str:
     return "".join(
         c if c in "\n\t" or " " <= c < "\ud800" or c > "\udfff" else "\ufffd" for c in text
     )
-
-
-def write(path: Path, content: bytes) -> None:
-    write_atomically(path, content)

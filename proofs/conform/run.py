@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, find, given, seed, settings
 from hypothesis.errors import NoSuchExample, Unsatisfiable
 
 from .check import CHECKS, Check, Deviation, Verdict, key, shown
-from .target import PATIENCE, Arguments, Gone, Refused, Target
+from .target import PATIENCE, Arguments, Gone, Refused, Target, Unfit
 
 SHRINKING = 3.0
 """Seconds that are spent on making one deviation small."""
@@ -96,6 +96,8 @@ class _Asking:
             return self._error(*self.gone[0])
         bad = [case for case in self.cases.values() if case.deviation is not None]
         total = len(self.cases)
+        if not total:
+            return Result(self.check, Verdict.NOT_OFFERED, note="no case can be put to the target")
         if not bad:
             return Result(self.check, Verdict.OK, total)
         smallest = self._smallest(min(bad, key=lambda case: len(key(case.arguments))))
@@ -130,11 +132,13 @@ class _Asking:
         one()
 
     def _ask(self, arguments: Arguments) -> _Case | None:
-        """Ask once for each input; None if the target is gone."""
+        """Ask once for each input; None if it cannot be asked, or the target is gone."""
         name = key(arguments)
         if name not in self.cases:
             try:
                 answer = self.target.ask(self.operation, arguments, self.options.patience)
+            except Unfit:
+                return None
             except Gone as gone:
                 self.gone.append((arguments, gone))
                 return None

@@ -8,6 +8,7 @@ import queue
 import shlex
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,10 @@ class Refused(Exception):
     """The target says that it cannot do what it was asked."""
 
 
+class Unfit(Exception):
+    """The target cannot be asked with these arguments, which says nothing of it."""
+
+
 @dataclass(frozen=True)
 class About:
     """What a target says of itself."""
@@ -65,6 +70,7 @@ class Target(Protocol):
 
         :raises Gone: if there is none; the next call finds the target started anew.
         :raises Refused: if the target cannot do this.
+        :raises Unfit: if it cannot be asked with such arguments.
         """
 
     def script(self, operation: str, arguments: Arguments) -> str:
@@ -109,6 +115,7 @@ class ProcessTarget:
 
     def close(self) -> None:
         process, self._process = self._process, None
+        self._errors.close()
         if process is None:
             return
         assert process.stdin is not None
@@ -121,8 +128,7 @@ class ProcessTarget:
 
     def _drained(self, process: subprocess.Popen[bytes]) -> None:
         """Wait until the reader has come to the end of a process that has ended."""
-        while self._lines.get() is not None:
-            pass
+        self._reader.join(1)
         assert process.stdin is not None
         assert process.stdout is not None
         with suppress(BrokenPipeError):
@@ -145,9 +151,10 @@ class ProcessTarget:
         except OSError as error:
             raise Gone(f"{self.command[0]} cannot be started: {error.strerror}") from None
         self._lines = queue.SimpleQueue()
-        threading.Thread(
+        self._reader = threading.Thread(
             target=_read, args=(self._process.stdout, self._lines), daemon=True
-        ).start()
+        )
+        self._reader.start()
         hello = self._ask("hello", {"protocol": PROTOCOL}, 2 * PATIENCE)
         try:
             if hello["protocol"] != PROTOCOL:
@@ -225,16 +232,30 @@ class PackageTarget(ProcessTarget):
         return program.script(self.package, operation, arguments)
 
     def run(self, script: str, patience: float = PATIENCE) -> Any:
-        path = Path(self._folder.name) / "script.py"
-        path.write_text(script, encoding="utf-8")
-        output = _run([self.python, str(path)], self.environment, patience)
-        printed = _json(output.strip().rpartition(b"\n")[2])
-        is_raised = isinstance(printed, dict) and set(printed) == {"raised"}
-        return _answer(printed) if is_raised else printed
+        return run_python(script, patience, self.python, self.environment)
 
     def close(self) -> None:
         super().close()
         self._folder.cleanup()
+
+
+def run_python(
+    script: str,
+    patience: float,
+    python: str = sys.executable,
+    environment: Mapping[str, str] | None = None,
+) -> Any:
+    """Run a script and return what its last line says in JSON, or ``Raised``.
+
+    :raises Gone: if it does not end in time, or prints something else.
+    """
+    with tempfile.TemporaryDirectory(prefix="conform-") as folder:
+        path = Path(folder) / "script.py"
+        path.write_text(script, encoding="utf-8")
+        output = _run([python, str(path)], environment or {}, patience)
+    printed = _json(output.strip().rpartition(b"\n")[2])
+    is_raised = isinstance(printed, dict) and set(printed) == {"raised"}
+    return _answer(printed) if is_raised else printed
 
 
 def _read(stream: Any, lines: queue.SimpleQueue[bytes | None]) -> None:

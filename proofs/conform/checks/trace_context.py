@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from verified.strategies import ODD_CHARACTERS
+from verified.strategies import ODD_CHARACTERS, header_names
 
 from ..check import Deviation, check, raised, wants
 from ..target import Arguments
@@ -50,7 +50,7 @@ def headers(
 
 def received(arguments: Arguments) -> str:
     """The traceparent that was sent to the target."""
-    return str(dict(arguments["headers"])["traceparent"])
+    return next(str(value) for name, value in arguments["headers"] if name.lower() == "traceparent")
 
 
 def sent(answer: Any, name: str = "traceparent") -> list[str]:
@@ -317,6 +317,37 @@ def _sampled(arguments: Arguments, answer: Any) -> Deviation | None:
     )
 
 
+_hostile = (
+    st.sampled_from(["", "-", "00", "00-", "---", "0" * 55, "-" * 55, "\x00", "\u20ac" * 55])
+    | st.text(st.characters(codec="utf-8"), max_size=60)
+    | st.builds(lambda text, at: text[:at], _version_00, st.integers(0, 54))
+)
+
+
+@check(
+    "PR-01",
+    "headers that cannot be parsed",
+    TAKES,
+    st.lists(
+        st.tuples(st.sampled_from(["traceparent", "tracestate"]), _hostile).map(list), max_size=3
+    ).map(lambda pairs: {"headers": pairs}),
+)
+def _no_throw(arguments: Arguments, answer: Any) -> Deviation | None:
+    if raised(answer):
+        return Deviation("nothing is raised, whatever the headers are")
+    return wants(answer.get("span") is None or "headers" in answer, "no value is stored")
+
+
+check(
+    "TP-06",
+    "the name of the header in any case",
+    "http.continue",
+    st.builds(
+        lambda name, text: {"headers": [[name, text]]}, header_names("traceparent"), _version_00
+    ),
+)(taken)
+
+
 # What is sent.
 
 
@@ -352,6 +383,26 @@ def _is_grammar(arguments: Arguments, answer: Any) -> Deviation | None:
     return wants(
         parts is not None and list(parts[1:3]) == [span["trace_id"], span["span_id"]], wanted
     )
+
+
+def _zero(name: str) -> Any:
+    def change(arguments: Arguments) -> Arguments:
+        span = arguments["span"]
+        return {"span": {**span, name: "0" * len(span[name])}}
+
+    return _spans.map(change)
+
+
+def _nothing_sent(arguments: Arguments, answer: Any) -> Deviation | None:
+    return wants(not sent(answer), "a span context that is not valid is not sent")
+
+
+check("TP-03", "a span context with a trace id of zeros, sent", INJECTS, _zero("trace_id"))(
+    _nothing_sent
+)
+check("TP-04", "a span context with a span id of zeros, sent", INJECTS, _zero("span_id"))(
+    _nothing_sent
+)
 
 
 @check("TP-06", "the name of the header that is sent", INJECTS, _spans)

@@ -77,7 +77,12 @@ def _keeps_parent(arguments: Arguments, answer: Any) -> Deviation | None:
 
 
 check("PR-07", "a valid tracestate", READS, with_states(_members.map(reading.written)))(_keeps)
-check("TS-13", "the order of the members", READS, with_states(_plain.map(reading.written)))(_keeps)
+check(
+    "TS-13",
+    "the order of the members",
+    (*SENDS, "tracecontext.extract"),
+    with_states(_plain.map(reading.written)),
+)(_keeps)
 
 check(
     "TS-02",
@@ -337,6 +342,31 @@ def _whole_entries(arguments: Arguments, answer: Any) -> Deviation | None:
     return wants(not cut, "an entry is kept whole or removed whole")
 
 
+def _sized(sizes: list[int]) -> str:
+    return ",".join(f"k{n}=" + "v" * (size - len(f"k{n}=")) for n, size in enumerate(sizes))
+
+
+@check(
+    "TS-12",
+    "which entries of a list that is too long are removed",
+    SENDS,
+    with_states(
+        st.lists(st.sampled_from([20, 100, 128, 129, 200, 250]), min_size=5, max_size=32).map(
+            _sized
+        )
+    ),
+)
+def _long_ones_first(arguments: Arguments, answer: Any) -> Deviation | None:
+    members = reading.state_members(given(arguments)[0])
+    keys = {key for key, _ in kept(answer) or []}
+    long = [key for key, value in members if len(f"{key}={value}") > 128]
+    short = [key for key, value in members if len(f"{key}={value}") <= 128]
+    left = [key for key in short if key in keys]
+    if left != short and keys & set(long):
+        return Deviation("entries of more than 128 characters are removed before any other")
+    return wants(left == short[: len(left)], "entries are removed from the end")
+
+
 @check("TS-16", "the keys of others", SENDS, with_states(_plain.map(reading.written)))
 def _others_stay(arguments: Arguments, answer: Any) -> Deviation | None:
     members = reading.state_members(given(arguments)[0])
@@ -591,3 +621,25 @@ def _no_more_than_32(arguments: Arguments, answer: Any) -> Deviation | None:
         all(len(after or []) <= 32 for _, _, after, _ in _steps(arguments, answer)),
         "there are never more than 32 members",
     )
+
+
+@check(
+    "PR-07",
+    "the trace state that is sent",
+    "tracecontext.inject",
+    _members.map(
+        lambda members: {
+            "span": {
+                "trace_id": TRACEPARENT[3:35],
+                "span_id": TRACEPARENT[36:52],
+                "flags": 1,
+                "is_remote": False,
+                "trace_state": [list(each) for each in members],
+            }
+        }
+    ),
+)
+def _sent_state(arguments: Arguments, answer: Any) -> Deviation | None:
+    members = [(key, value) for key, value in arguments["span"]["trace_state"]]
+    found = reading.state_members(",".join(sent(answer, "tracestate")))
+    return wants(found == members, f"the members {reading.written(members)} are sent")
