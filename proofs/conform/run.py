@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, find, given, seed, settings
-from hypothesis.errors import NoSuchExample, Unsatisfiable
+from hypothesis.errors import Flaky, NoSuchExample, Unsatisfiable
 
 from .check import CHECKS, Check, Deviation, Verdict, key, shown
 from .target import PATIENCE, Arguments, Gone, Refused, Target, Unfit
@@ -151,7 +151,9 @@ class _Asking:
         best = [known]
 
         def deviates(arguments: Arguments) -> bool:
-            if time.monotonic() > over or len(self.gone) >= MOST_GONE:
+            # What is known is said again when the time is over: Hypothesis wants no change of mind.
+            is_over = time.monotonic() > over or len(self.gone) >= MOST_GONE
+            if is_over and key(arguments) not in self.cases:
                 return False
             case = self._ask(arguments)
             if case is None or case.deviation is None:
@@ -159,7 +161,7 @@ class _Asking:
             best.append(case)
             return True
 
-        with suppress(NoSuchExample, Unsatisfiable):
+        with suppress(Flaky, NoSuchExample, Unsatisfiable):
             find(
                 self.check.inputs,
                 deviates,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import inspect
 import io
+import json
 import os
 import sys
 import threading
@@ -88,11 +89,13 @@ def ids_fork(count):
     tracer = TracerProvider(**IDS).get_tracer("conform")
     reads, writes = os.pipe()
     process = os.fork()
-    ids = _roots(tracer, count)
     if process == 0:
-        os.write(writes, json.dumps(ids).encode())
-        os._exit(0)
+        try:
+            os.write(writes, json.dumps(_roots(tracer, count)).encode())
+        finally:
+            os._exit(0)
     os.close(writes)
+    ids = _roots(tracer, count)
     with os.fdopen(reads) as stream:
         child = json.loads(stream.read())
     os.waitpid(process, 0)
@@ -485,7 +488,7 @@ def processor_shutdown_timeout(processor, timeout_millis):
     return processor_timeout(processor, "export", timeout_millis, "shutdown")
 
 
-def batch_busy(max_queue_size, max_export_batch_size, spans):
+def batch_busy(max_queue_size, max_export_batch_size, spans, waits=False):
     exporter = _Held()
     limits = {"max_queue_size": max_queue_size, "max_export_batch_size": max_export_batch_size}
     one = _processor("batch", exporter, **limits)
@@ -496,6 +499,8 @@ def batch_busy(max_queue_size, max_export_batch_size, spans):
     ended = _done(_end, tracer, [str(number) for number in range(spans)])
     flushed = []
     again = _thread(lambda: flushed.append([_done(one.force_flush), exporter.exported()]))
+    if waits:
+        again.join(ENOUGH / 4)
     exporter.released.set()
     _join(flushing, again)
     _done(one.shutdown)

@@ -315,7 +315,13 @@ def _flushes_exporter(arguments: Arguments, answer: Any) -> Deviation | None:
     return wants(holds, "then ForceFlush is invoked on the exporter")
 
 
-@check("BP-08", "spans that ended while the exporter is busy", "batch.busy", _sizes)
+@check(
+    "BP-08",
+    "spans that ended while the exporter is busy",
+    "batch.busy",
+    _sizes.filter(lambda sizes: sizes["spans"] > 0).map(lambda sizes: {**sizes, "waits": True}),
+    cases=3,
+)
 def _flush_waits(arguments: Arguments, answer: Any) -> Deviation | None:
     if not raised(answer) and answer["flush"].get("returned") is False:
         return None  # It says that it is not finished.

@@ -116,7 +116,8 @@ def _near(draw: st.DrawFn, *ratios: float) -> str:
     bound = draw(st.sampled_from([bound for each in ratios for bound in (each, 1 - each)]))
     bits, shift = draw(st.sampled_from([(56, 0), (63, 0), (64, 0), (64, 64), (128, 0)]))
     near = (int(bound * 2**bits) + draw(st.integers(-2, 2))) % 2**bits << shift
-    anywhere = draw(st.integers(1, 2**128 - 1))
+    # Of bytes as many are high as low; integers are small more often than not.
+    anywhere = int.from_bytes(draw(st.binary(min_size=16, max_size=16))) or 1
     return f"{draw(st.sampled_from([near or anywhere, anywhere])):032x}"
 
 
@@ -149,7 +150,7 @@ def _two_ratios(draw: st.DrawFn) -> dict[str, Any]:
     """Samplers of two ratios, the lower first, and trace ids near their bounds."""
     low, high = sorted((draw(_ratios), draw(_ratios)))
     spans = st.lists(
-        _near(low, high).map(lambda trace_id: {"trace_id": trace_id}), min_size=1, max_size=20
+        _near(low, high).map(lambda trace_id: {"trace_id": trace_id}), min_size=5, max_size=20
     )
     return {"samplers": [_ratio(low), _ratio(high)], "spans": draw(spans)}
 
