@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, find, given, seed, settings
-from hypothesis.errors import Flaky, NoSuchExample, Unsatisfiable
+from hypothesis.errors import NoSuchExample, Unsatisfiable
 
 from .check import CHECKS, Check, Deviation, Verdict, key, shown
 from .target import PATIENCE, Arguments, Gone, Refused, Target, Unfit
@@ -76,6 +76,10 @@ def run_check(check: Check, target: Target, options: Options) -> Result:
         return asking.result()
     except Refused as refused:
         return Result(check, Verdict.NOT_OFFERED, note=str(refused))
+
+
+class _Over(BaseException):
+    """Ends a search whose time is over; no Exception, which Hypothesis would take for a finding."""
 
 
 class _Asking:
@@ -151,17 +155,15 @@ class _Asking:
         best = [known]
 
         def deviates(arguments: Arguments) -> bool:
-            # What is known is said again when the time is over: Hypothesis wants no change of mind.
-            is_over = time.monotonic() > over or len(self.gone) >= MOST_GONE
-            if is_over and key(arguments) not in self.cases:
-                return False
+            if time.monotonic() > over or len(self.gone) >= MOST_GONE:
+                raise _Over
             case = self._ask(arguments)
             if case is None or case.deviation is None:
                 return False
             best.append(case)
             return True
 
-        with suppress(Flaky, NoSuchExample, Unsatisfiable):
+        with suppress(_Over, NoSuchExample, Unsatisfiable):
             find(
                 self.check.inputs,
                 deviates,
