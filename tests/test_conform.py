@@ -388,7 +388,8 @@ def test_a_planted_fault_is_found(requirement: str, name: str, fault: Fault) -> 
 
 def test_each_row_has_a_planted_fault() -> None:
     checked = {each.requirement.id for each in every_check() if each.name.startswith(HEADERS)}
-    assert checked - {row for row, _, _ in FAULTS} == {"TP-06"}
+    # What is asked of new ids has its faults in test_conform_sdk.
+    assert checked - {row for row, _, _ in FAULTS} == {"TP-06", "TP-15", "TP-16"}
 
 
 def test_the_verified_parts_are_left_in_peace() -> None:
@@ -443,7 +444,7 @@ def test_requirements_and_levels_are_those_of_the_standards() -> None:
         if each.verdict is Verdict.LICENSED:
             assert each.licence
         if each.verdict is Verdict.DEVIATES:
-            assert each.requirement.level != "SHOULD"
+            assert each.requirement.level != "SHOULD" or "MUST" in each.requirement.text
     names = [each.name for each in every_check()]
     assert len(names) == len(set(names))
 

@@ -11,8 +11,8 @@ from typing import Any
 AGENTS = Path(__file__).parent / "agents"
 
 PACKAGES: Mapping[str, tuple[str, ...]] = {
-    "opentelemetry": ("opentelemetry",),
-    "verified": ("opentelemetry", "verified"),
+    "opentelemetry": ("opentelemetry", "opentelemetry_sdk"),
+    "verified": ("opentelemetry", "opentelemetry_sdk", "verified"),
     "ddtrace": ("carrier", "ddtrace"),
     "elastic-apm": ("carrier", "elastic_apm"),
     "honeycomb-beeline": ("carrier", "honeycomb_beeline"),
