@@ -40,9 +40,13 @@ _OF_LEVEL: Mapping[str, Verdict] = {
 
 @dataclass(frozen=True)
 class Deviation:
-    """An answer that the standard does not want, and what it wants, in words."""
+    """An answer that the standard does not want, and what it wants, in words.
+
+    ``receivers`` are the numbers of those that show it, where a case has several.
+    """
 
     expected: str
+    receivers: tuple[int, ...] = ()
 
 
 Judge = Callable[[Arguments, Any], Deviation | None]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -12,11 +13,17 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, find, given, seed, settings
 from hypothesis.errors import NoSuchExample, Unsatisfiable
 
+from . import setting
 from .check import CHECKS, Check, Deviation, Verdict, key, shown
 from .target import PATIENCE, Arguments, Gone, Refused, Target
 
 SHRINKING = 3.0
 """Seconds that are spent on making one deviation small."""
+
+CONFIGURED = ".configured"
+"""Operations with this ending have a process for each case, and several are done at once."""
+
+AT_ONCE = 3
 
 MOST_GONE = 3
 """How often a target may die or hang in one check until the check is given up."""
@@ -47,6 +54,10 @@ class Result:
     note: str = ""
 
 
+Answers = dict[tuple[str, str], Callable[[], Any]]
+"""What gives the answer to an operation and arguments; it may be waited for."""
+
+
 @dataclass
 class _Case:
     arguments: Arguments
@@ -56,22 +67,35 @@ class _Case:
 
 def run(target: Target, options: Options, checks: Sequence[Check] = ()) -> Iterator[Result]:
     """Run the checks of a level of Trace Context, in the order of their requirements."""
-    for each in checks or CHECKS:
-        if options.level in each.trace_context_levels:
-            yield run_check(each, target, options)
+    chosen = [each for each in checks or CHECKS if options.level in each.trace_context_levels]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers: Answers = {}
+        for check in chosen:
+            operation = _operation(check, target)
+            if operation is not None and operation.endswith(CONFIGURED):
+                for arguments in _drawn(check, options):
+                    asked = pool.submit(setting.ask, target, operation, arguments, options.patience)
+                    answers[operation, key(arguments)] = asked.result
+        try:
+            for check in chosen:
+                yield run_check(check, target, options, answers)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def run_check(check: Check, target: Target, options: Options) -> Result:
-    """Run one check.
+def run_check(
+    check: Check, target: Target, options: Options, answers: Answers | None = None
+) -> Result:
+    """Run one check; ``answers`` are those that several checks may share, or that are there yet.
 
     What is reported as a deviation was seen again in a script of its own; if it was not, that
     is an error of the checker and said to be one.
     """
-    offered = [each for each in check.operations if each in target.about.offers]
-    if not offered:
+    operation = _operation(check, target)
+    if operation is None:
         needs = " or ".join(check.operations)
         return Result(check, Verdict.NOT_OFFERED, note=f"the target does not offer {needs}")
-    asking = _Asking(check, offered[0], target, options)
+    asking = _Asking(check, operation, target, options, {} if answers is None else answers)
     try:
         return asking.result()
     except Refused as refused:
@@ -81,11 +105,14 @@ def run_check(check: Check, target: Target, options: Options) -> Result:
 class _Asking:
     """The cases of one check."""
 
-    def __init__(self, check: Check, operation: str, target: Target, options: Options) -> None:
+    def __init__(
+        self, check: Check, operation: str, target: Target, options: Options, answers: Answers
+    ) -> None:
         self.check = check
         self.operation = operation
         self.target = target
         self.options = options
+        self.answers = answers
         self.cases: dict[str, _Case] = {}
         self.gone: list[tuple[Arguments, Gone]] = []
 
@@ -99,47 +126,53 @@ class _Asking:
         if not bad:
             return Result(self.check, Verdict.OK, total)
         smallest = self._smallest(min(bad, key=lambda case: len(key(case.arguments))))
-        assert smallest.deviation is not None
-        script = self.target.script(self.operation, smallest.arguments)
-        verdict, note = self.check.verdict, self.check.licence
-        again = self._repeats(script, smallest.arguments)
-        if again is not None:
-            verdict, note = Verdict.ERROR, f"the deviation does not repeat in its script: {again}"
+        for arguments in _parts(smallest):
+            script = self.target.script(self.operation, arguments)
+            again = self._again(script, arguments)
+            if again.deviation is not None:
+                break
+        found, verdict, note = again, self.check.verdict, self.check.licence
+        if again.deviation is None:
+            found, verdict = smallest, Verdict.ERROR
+            note = f"the deviation does not repeat in its script: {shown(again.answer)}"
+        assert found.deviation is not None
         return Result(
             self.check,
             verdict,
             total,
             len(bad),
-            smallest.arguments,
-            shown(smallest.answer),
-            smallest.deviation.expected,
+            found.arguments,
+            shown(found.answer),
+            found.deviation.expected,
             script,
             note,
         )
 
     def _draw(self) -> None:
-        most = min(self.options.cases, self.check.cases or self.options.cases)
-
-        @seed(self.options.seed)
-        @_settings(most, Phase.generate)
-        @given(self.check.inputs)
-        def one(arguments: Arguments) -> None:
+        for arguments in _drawn(self.check, self.options):
             if len(self.gone) < MOST_GONE:
                 self._ask(arguments)
-
-        one()
 
     def _ask(self, arguments: Arguments) -> _Case | None:
         """Ask once for each input; None if the target is gone."""
         name = key(arguments)
         if name not in self.cases:
             try:
-                answer = self.target.ask(self.operation, arguments, self.options.patience)
+                answer = self._answer(arguments)
             except Gone as gone:
                 self.gone.append((arguments, gone))
                 return None
             self.cases[name] = _Case(arguments, answer, self.check.judge(arguments, answer))
         return self.cases[name]
+
+    def _answer(self, arguments: Arguments) -> Any:
+        asked = self.operation, key(arguments)
+        if asked in self.answers:
+            return self.answers[asked]()
+        answer = setting.ask(self.target, self.operation, arguments, self.options.patience)
+        if setting.RECEIVERS in arguments:
+            self.answers[asked] = lambda: answer
+        return answer
 
     def _smallest(self, known: _Case) -> _Case:
         """A case that deviates and that Hypothesis finds no simpler one for in its time."""
@@ -165,15 +198,13 @@ class _Asking:
         # The last that deviated is the simplest, of those that are no longer than the first.
         return min(reversed(best), key=lambda case: len(key(case.arguments)))
 
-    def _repeats(self, script: str, arguments: Arguments) -> str | None:
-        """What else a script shows, if it does not show the deviation."""
+    def _again(self, script: str, arguments: Arguments) -> _Case:
+        """What a script shows; no deviation if it cannot be run."""
         try:
             answer = self.target.run(script, self.options.patience)
         except Gone as gone:
-            return str(gone)
-        if self.check.judge(arguments, answer) is None:
-            return str(shown(answer))
-        return None
+            return _Case(arguments, str(gone), None)
+        return _Case(arguments, answer, self.check.judge(arguments, answer))
 
     def _error(self, arguments: Arguments, gone: Gone) -> Result:
         return Result(
@@ -187,6 +218,32 @@ class _Asking:
             self.target.script(self.operation, arguments),
             f"the target gave no answer: {gone}",
         )
+
+
+def _parts(case: _Case) -> Iterator[Arguments]:
+    """The part of a case that deviates, where it has several, and then the whole."""
+    if case.deviation is not None and case.deviation.receivers:
+        yield setting.alone(case.arguments, case.deviation.receivers)
+    yield case.arguments
+
+
+def _operation(check: Check, target: Target) -> str | None:
+    """The operation that a target is asked for; None if it offers none of them."""
+    return next((each for each in check.operations if each in target.about.offers), None)
+
+
+def _drawn(check: Check, options: Options) -> list[Arguments]:
+    """The cases of a check, each once."""
+    drawn: dict[str, Arguments] = {}
+
+    @seed(options.seed)
+    @_settings(min(options.cases, check.cases or options.cases), Phase.generate)
+    @given(check.inputs)
+    def draw(arguments: Arguments) -> None:
+        drawn.setdefault(key(arguments), arguments)
+
+    draw()
+    return list(drawn.values())
 
 
 def _settings(most: int, *phases: Phase) -> settings:

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from verified import __version__
+from verified.otel import HeadersGetter, VerifiedBaggagePropagator as W3CBaggagePropagator
+from verified.otel import VerifiedTraceContextPropagator as TraceContextTextMapPropagator
+from verified.otel.id_generator import VerifiedIdGenerator as RandomIdGenerator
+from verified.otel.trace_context import LazyTraceState as TraceState
+
+try:
+    from verified.otel.exporter import VerifiedOTLPSpanExporter
+    from verified.otel.processor import VerifiedBatchSpanProcessor as BatchSpanProcessor
+except ImportError:
+    VerifiedOTLPSpanExporter = BatchSpanProcessor = None
 
 NAME = "verified"
 
@@ -14,3 +24,52 @@ def version():
 def _entries(context):
     values = baggage.get_all(context=context)
     return [[name, value, getattr(value, "metadata", "")] for name, value in values.items()]
+
+
+def _http(endpoint, timeout, compression):
+    return VerifiedOTLPSpanExporter(endpoint, timeout_millis=timeout, compression=compression)
+
+
+def _grpc(endpoint, timeout, compression):
+    return VerifiedOTLPSpanExporter(endpoint, protocol="grpc", timeout_millis=timeout)
+
+
+def HttpExporter():  # noqa: N802
+    return VerifiedOTLPSpanExporter()
+
+
+def GrpcExporter():  # noqa: N802
+    return VerifiedOTLPSpanExporter(protocol="grpc")
+
+
+
+def getter_get(headers, name):
+    values = HeadersGetter().get(_carrier(headers), name) or []
+    return {"value": values[0] if values else None, "values": list(values)}
+
+
+def getter_keys(headers):
+    return {"keys": list(HeadersGetter().keys(_carrier(headers)))}
+
+
+# What is not replaced, and is not of these parts.
+for _operation in (
+    "sampler.configured",
+    "limits.configured",
+    "propagators.configured",
+    "propagators.composite",
+    "setter.set",
+    "otlp.json.export",
+    "b3.extract",
+    "b3.inject",
+    "b3.relay",
+    "b3.fields",
+):
+    OFFERS.pop(_operation, None)
+OFFERS["getter.get"] = getter_get
+OFFERS["getter.keys"] = getter_keys
+if VerifiedOTLPSpanExporter is not None:
+    OFFERS["otlp.http.export"] = otlp_http_export
+    OFFERS["otlp.http.configured"] = otlp_http_configured
+    OFFERS["otlp.grpc.export"] = otlp_grpc_export
+    OFFERS["otlp.grpc.configured"] = otlp_grpc_configured
