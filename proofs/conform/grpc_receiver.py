@@ -23,11 +23,11 @@ class GrpcReceiver:
         self.answered: float | None = None
         self.over = threading.Event()
         self.server = grpc.server(futures.ThreadPoolExecutor(4))
-        method = grpc.unary_unary_rpc_method_handler(self.answer)
+        method: Any = grpc.unary_unary_rpc_method_handler(self.answer)
         service = "opentelemetry.proto.collector.trace.v1.TraceService"
         handler = grpc.method_handlers_generic_handler(service, {"Export": method})
         self.server.add_generic_rpc_handlers((handler,))
-        self.address = "127.0.0.1:%d" % self.server.add_insecure_port("127.0.0.1:0")
+        self.address = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
         self.server.start()
 
     def answer(self, request: bytes, context: Any) -> bytes:
@@ -39,7 +39,7 @@ class GrpcReceiver:
             "body": request.hex() if len(request) <= 100_000 else None,
         }
         self.received.append(shown)
-        act = self.acts.pop(0) if self.acts else {"code": 0}
+        act: dict[str, Any] = self.acts.pop(0) if self.acts else {"code": 0}
         self.over.wait(act.get("after", 0))
         self.answered = time.monotonic()
         if act["code"] != 0:

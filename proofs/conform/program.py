@@ -106,9 +106,7 @@ def _receivers(arguments: Mapping[str, Any]) -> list[str]:
         if not _is_docstring(each) and getattr(each, "module", "") != "__future__"
     ]
     made = [
-        f"GrpcReceiver({_literal(each[GRPC])})"
-        if GRPC in each
-        else f"Receiver(**{_literal(each)})"
+        f"GrpcReceiver({_literal(each[GRPC])})" if GRPC in each else f"Receiver(**{_literal(each)})"
         for each in arguments[RECEIVERS]
     ]
     return [*map(_spaced, statements), f"receivers = [{', '.join(made)}]"]

@@ -21,6 +21,8 @@ import socket
 import socketserver
 import threading
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -28,7 +30,7 @@ from typing import Any
 MOST_SHOWN = 100_000
 """The size of the largest body that is told of, in octets."""
 
-ACCEPTED = {"status": 200, "headers": [["content-type", "application/x-protobuf"]]}
+ACCEPTED: dict[str, Any] = {"status": 200, "headers": [["content-type", "application/x-protobuf"]]}
 
 
 class Receiver(socketserver.ThreadingMixIn, HTTPServer):
@@ -49,7 +51,7 @@ class Receiver(socketserver.ThreadingMixIn, HTTPServer):
         self.turn = threading.Lock()
         self.over = threading.Event()
         self.server_bind()
-        self.address = "127.0.0.1:%d" % self.server_address[1]
+        self.address = f"127.0.0.1:{self.server_address[1]}"
         threading.Thread(target=self.run, args=(opens,), daemon=True).start()
         if opens == 0:
             self.listening.wait()
@@ -72,10 +74,8 @@ class Receiver(socketserver.ThreadingMixIn, HTTPServer):
 
     def close(self) -> None:
         self.over.set()
-        try:
+        with suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -86,7 +86,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Receiver
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         now = time.monotonic()
         body = self.read_body()
         with self.server.turn:
@@ -130,7 +130,7 @@ class Handler(BaseHTTPRequestHandler):
         piece = act.get("body", "").encode("latin-1")
         repeat = act.get("repeat", 1)
         for status in act.get("before", []):
-            self.wfile.write(b"HTTP/1.1 %d Wait\r\n\r\n" % status)
+            self.wfile.write(f"HTTP/1.1 {status} Wait\r\n\r\n".encode())
         self.send_response_only(act["status"], "Status")
         for name, value in act.get("headers", []):
             if value.startswith("{date+"):
@@ -163,11 +163,11 @@ def filled(value: Any, receivers: list[Any]) -> Any:
     """The same value with the addresses of receivers in place of ``receiver-0`` and so on."""
     text = json.dumps(value)
     for number in reversed(range(len(receivers))):
-        text = text.replace("receiver-%d" % number, receivers[number].address)
+        text = text.replace(f"receiver-{number}", receivers[number].address)
     return json.loads(text)
 
 
-def content(request: dict[str, Any]) -> bytes:
+def content(request: Mapping[str, Any]) -> bytes:
     """The body of a request that was received, without its Content-Encoding.
 
     :raises ValueError: if it is not told, or not in its encoding.
@@ -177,7 +177,7 @@ def content(request: dict[str, Any]) -> bytes:
     if coding == "identity":
         return body
     if coding != "gzip":
-        raise ValueError("the coding %s" % coding)
+        raise ValueError(f"the coding {coding}")
     try:
         return gzip.decompress(body)
     except (OSError, EOFError) as error:

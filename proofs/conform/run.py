@@ -15,6 +15,7 @@ from hypothesis.errors import NoSuchExample, Unsatisfiable
 
 from . import setting
 from .check import CHECKS, Check, Deviation, Verdict, key, shown
+from .program import RECEIVERS
 from .target import PATIENCE, Arguments, Gone, Refused, Target
 
 SHRINKING = 3.0
@@ -170,7 +171,7 @@ class _Asking:
         if asked in self.answers:
             return self.answers[asked]()
         answer = setting.ask(self.target, self.operation, arguments, self.options.patience)
-        if setting.RECEIVERS in arguments:
+        if RECEIVERS in arguments:
             self.answers[asked] = lambda: answer
         return answer
 

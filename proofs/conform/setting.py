@@ -15,7 +15,8 @@ from typing import Any
 
 from . import receiver
 from .program import ENVIRONMENT, GRPC, RECEIVERS, handed_on
-from .target import Arguments, Refused, Startable, Target
+from .target import Arguments, Gone, Raised, Refused, Startable, Target
+
 
 def ask(target: Target, operation: str, arguments: Arguments, patience: float) -> Any:
     """Ask a target within the setting of its arguments.
@@ -29,16 +30,30 @@ def ask(target: Target, operation: str, arguments: Arguments, patience: float) -
             answer = target.ask(operation, handed, patience)
         else:
             environment = receiver.filled(arguments[ENVIRONMENT], receivers)
-            if not isinstance(target, Startable):
-                raise Refused("the target cannot be started with variables of the environment")
-            started = target.within(environment)
-            try:
-                answer = started.ask(operation, handed, patience)
-            finally:
-                started.close()
+            answer = _ask_within(environment, target, operation, handed, patience)
         if RECEIVERS in arguments and isinstance(answer, dict):
             answer = {**answer, "received": [each.received for each in receivers]}
         return answer
+
+
+def _ask_within(
+    environment: Mapping[str, str],
+    target: Target,
+    operation: str,
+    arguments: Arguments,
+    patience: float,
+) -> Any:
+    if not isinstance(target, Startable):
+        raise Refused("the target cannot be started with variables of the environment")
+    try:
+        started = target.within(environment)
+    except Gone as gone:
+        # It starts without them, so that it is they that it cannot be started with.
+        return Raised("it cannot be started", str(gone))
+    try:
+        return started.ask(operation, arguments, patience)
+    finally:
+        started.close()
 
 
 def alone(arguments: Arguments, numbers: Sequence[int]) -> Arguments:

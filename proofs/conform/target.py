@@ -99,6 +99,7 @@ class ProcessTarget:
         self.environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._reader: threading.Thread | None = None
         self._errors: Any = None
         self._number = 0
         self.about = self._start()
@@ -132,8 +133,8 @@ class ProcessTarget:
 
     def _drained(self, process: subprocess.Popen[bytes]) -> None:
         """Wait until the reader has come to the end of a process that has ended."""
-        while self._lines.get() is not None:
-            pass
+        assert self._reader is not None
+        self._reader.join()
         assert process.stdin is not None
         assert process.stdout is not None
         with suppress(BrokenPipeError):
@@ -156,9 +157,10 @@ class ProcessTarget:
         except OSError as error:
             raise Gone(f"{self.command[0]} cannot be started: {error.strerror}") from None
         self._lines = queue.SimpleQueue()
-        threading.Thread(
+        self._reader = threading.Thread(
             target=_read, args=(self._process.stdout, self._lines), daemon=True
-        ).start()
+        )
+        self._reader.start()
         hello = self._ask("hello", {"protocol": PROTOCOL}, 2 * PATIENCE)
         try:
             if hello["protocol"] != PROTOCOL:

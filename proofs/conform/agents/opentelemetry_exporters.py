@@ -104,7 +104,9 @@ def _json(endpoint, timeout, compression):
 
 
 def _grpc(endpoint, timeout, compression):
-    return GrpcExporter(endpoint=endpoint, timeout=timeout / 1000, insecure=True)
+    # The first releases take no URL.
+    address = endpoint.split("//")[1]
+    return GrpcExporter(endpoint=address, timeout=timeout / 1000, insecure=True)
 
 
 def otlp_http_export(endpoints, batches, timeout=10000, compression="none"):

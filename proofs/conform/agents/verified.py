@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from verified import __version__
-from verified.otel import HeadersGetter, VerifiedBaggagePropagator as W3CBaggagePropagator
+from verified.otel import HeadersGetter
+from verified.otel import VerifiedBaggagePropagator as W3CBaggagePropagator
 from verified.otel import VerifiedTraceContextPropagator as TraceContextTextMapPropagator
 from verified.otel.id_generator import VerifiedIdGenerator as RandomIdGenerator
 from verified.otel.trace_context import LazyTraceState as TraceState
@@ -42,7 +43,6 @@ def GrpcExporter():  # noqa: N802
     return VerifiedOTLPSpanExporter(protocol="grpc")
 
 
-
 def getter_get(headers, name):
     values = HeadersGetter().get(_carrier(headers), name) or []
     return {"value": values[0] if values else None, "values": list(values)}
@@ -66,10 +66,17 @@ for _operation in (
     "b3.fields",
 ):
     OFFERS.pop(_operation, None)
+_EXPORTS = {
+    "otlp.http.export": otlp_http_export,
+    "otlp.http.configured": otlp_http_configured,
+    "otlp.grpc.export": otlp_grpc_export,
+    "otlp.grpc.configured": otlp_grpc_configured,
+    "processor.configured": processor_configured,
+}
+for _operation, _function in _EXPORTS.items():
+    if VerifiedOTLPSpanExporter is None:
+        OFFERS.pop(_operation, None)
+    else:
+        OFFERS[_operation] = _function
 OFFERS["getter.get"] = getter_get
 OFFERS["getter.keys"] = getter_keys
-if VerifiedOTLPSpanExporter is not None:
-    OFFERS["otlp.http.export"] = otlp_http_export
-    OFFERS["otlp.http.configured"] = otlp_http_configured
-    OFFERS["otlp.grpc.export"] = otlp_grpc_export
-    OFFERS["otlp.grpc.configured"] = otlp_grpc_configured
