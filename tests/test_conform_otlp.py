@@ -208,7 +208,8 @@ class GrpcExporter(Exporter):
                 call: Any = channel.unary_unary(METHOD)
                 call(body, timeout=self.left())
             except grpc.RpcError as error:
-                trailers: dict[str, Any] = dict(error.trailing_metadata() or ())
+                metadata: Any = error.trailing_metadata()
+                trailers = dict(metadata or ())
                 return error.code().value[0], trailers, b""
         return 0, {}, b""
 
