@@ -10,21 +10,26 @@ import http.client
 import json
 import re
 import secrets
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import grpc
 import pytest
 
-from proofs.conform import run, setting
+from proofs import wire
+from proofs.conform import program, run, setting
 from proofs.conform.check import Verdict
 from proofs.conform.checks import every_check
-from proofs.conform.target import About, Arguments, Raised
+from proofs.conform.checks.otlp import grpc_exports
+from proofs.conform.receiver import Receiver, content
+from proofs.conform.target import About, Arguments, PackageTarget, ProcessTarget, Raised
 from verified.otlp.grpc import METHOD
 
 # Hypothesis minds the generator that all threads share.
@@ -746,3 +751,55 @@ def test_fault(fault: str, running: dict[str, Future[list[run.Result]]]) -> None
     verdicts = set(found(results).values())
     assert verdicts & {Verdict.DEVIATES, Verdict.ADVISORY}
     assert Verdict.ERROR not in verdicts
+
+
+# A package, as it is asked and as its scripts ask it again: what is sent for no spans, what
+# comes of variables, and one with which it cannot be imported.
+OF_PACKAGE = {
+    "OT-12 no spans": Verdict.ADVISORY,
+    "CF-02 a timeout of 0": Verdict.ADVISORY,
+    "CF-03 a limit of attributes that is out of range, or no number": Verdict.ADVISORY,
+    "CF-05 propagators that are named twice": Verdict.DEVIATES,
+}
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_scripts_show_what_was_seen(is_known: bool, tmp_path: Path) -> None:
+    agent = tmp_path / "agent.py"
+    agent.write_text(program.agent("opentelemetry"))
+    command = [sys.executable, str(agent)]
+    target = PackageTarget("opentelemetry", sys.executable) if is_known else ProcessTarget(command)
+    checks = [each for each in every_check() if each.name in OF_PACKAGE]
+    try:
+        results = list(run.run(target, run.Options(), checks))
+    finally:
+        target.close()
+    assert found(results) == OF_PACKAGE
+
+
+def test_a_script_receives_over_grpc() -> None:
+    arguments = grpc_exports([[{"code": 3}]])
+    with closing(PackageTarget("opentelemetry", sys.executable)) as target:
+        answer = target.run(target.script("otlp.grpc.export", arguments))
+    assert answer["exports"][0][0]["result"] == "failure"
+    assert [len(requests) for requests in answer["received"]] == [1]
+
+
+def test_a_body_in_chunks_is_received() -> None:
+    pieces = [b"ab", b"", b"c" * 70_000]
+    with closing(Receiver([])) as receiver:
+        connection = http.client.HTTPConnection(receiver.address)
+        connection.request("POST", "/x", iter(pieces), encode_chunked=True)
+        assert connection.getresponse().status == 200
+        connection.close()
+    assert content(receiver.received[0]) == b"".join(pieces)
+
+
+def test_messages_that_are_not_canonical_are_read_if_they_may_be() -> None:
+    backwards = field(2, b"b") + field(1, b"a")
+    assert wire.read(backwards, canonical=False) == {1: [b"a"], 2: [b"b"]}
+    with pytest.raises(ValueError, match="the field 1"):
+        wire.read(backwards)
+    with pytest.raises(ValueError, match="the varint"):
+        wire.read(b"\x08\x81\x00")
+    assert wire.read(b"\x08\x81\x00", canonical=False) == {1: [1]}

@@ -102,7 +102,11 @@ class ProcessTarget:
         self._reader: threading.Thread | None = None
         self._errors: Any = None
         self._number = 0
-        self.about = self._start()
+        try:
+            self.about = self._start()
+        except Gone:
+            self.close()
+            raise
 
     def ask(self, operation: str, arguments: Arguments, patience: float = PATIENCE) -> Any:
         if self._process is None:
@@ -121,6 +125,7 @@ class ProcessTarget:
 
     def close(self) -> None:
         process, self._process = self._process, None
+        self._errors.close()
         if process is None:
             return
         assert process.stdin is not None
