@@ -50,16 +50,13 @@ class Receiver(socketserver.ThreadingMixIn, HTTPServer):
         self.answered: float | None = None
         self.turn = threading.Lock()
         self.over = threading.Event()
-        self.server_bind()
+        self.listening = threading.Event()
+        # That of HTTPServer asks for the name of the host, which may take its time.
+        socketserver.TCPServer.server_bind(self)
         self.address = f"127.0.0.1:{self.server_address[1]}"
         threading.Thread(target=self.run, args=(opens,), daemon=True).start()
         if opens == 0:
             self.listening.wait()
-
-    def server_bind(self) -> None:
-        self.listening = threading.Event()
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
 
     def run(self, opens: float) -> None:
         if self.over.wait(opens):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -55,8 +55,8 @@ class Result:
     note: str = ""
 
 
-Answers = dict[tuple[str, str], Callable[[], Any]]
-"""What gives the answer to an operation and arguments; it may be waited for."""
+Answers = dict[tuple[str, str], Future[Any]]
+"""Answers by operation and arguments, where they are shared or asked for beforehand."""
 
 
 @dataclass
@@ -75,8 +75,9 @@ def run(target: Target, options: Options, checks: Sequence[Check] = ()) -> Itera
             operation = _operation(check, target)
             if operation is not None and operation.endswith(CONFIGURED):
                 for arguments in _drawn(check, options):
-                    asked = pool.submit(setting.ask, target, operation, arguments, options.patience)
-                    answers[operation, key(arguments)] = asked.result
+                    answers[operation, key(arguments)] = pool.submit(
+                        setting.ask, target, operation, arguments, options.patience
+                    )
         try:
             for check in chosen:
                 yield run_check(check, target, options, answers)
@@ -87,7 +88,7 @@ def run(target: Target, options: Options, checks: Sequence[Check] = ()) -> Itera
 def run_check(
     check: Check, target: Target, options: Options, answers: Answers | None = None
 ) -> Result:
-    """Run one check; ``answers`` are those that several checks may share, or that are there yet.
+    """Run one check; ``answers`` are shared by the checks of a run.
 
     What is reported as a deviation was seen again in a script of its own; if it was not, that
     is an error of the checker and said to be one.
@@ -169,11 +170,17 @@ class _Asking:
     def _answer(self, arguments: Arguments) -> Any:
         asked = self.operation, key(arguments)
         if asked in self.answers:
-            return self.answers[asked]()
-        answer = setting.ask(self.target, self.operation, arguments, self.options.patience)
+            return self.answers[asked].result()
+        answer: Future[Any] = Future()
+        try:
+            answer.set_result(
+                setting.ask(self.target, self.operation, arguments, self.options.patience)
+            )
+        except Gone as gone:
+            answer.set_exception(gone)
         if RECEIVERS in arguments:
-            self.answers[asked] = lambda: answer
-        return answer
+            self.answers[asked] = answer
+        return answer.result()
 
     def _smallest(self, known: _Case) -> _Case:
         """A case that deviates and that Hypothesis finds no simpler one for in its time."""
