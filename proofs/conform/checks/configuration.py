@@ -349,6 +349,7 @@ def _unknown(arguments: Arguments, answer: Any) -> Deviation | None:
     "the propagators if nobody names any",
     _PROPAGATORS,
     one_of(within({}, span=_SPAN)),
+    level="SHOULD",
     cases=1,
 )
 def _default(arguments: Arguments, answer: Any) -> Deviation | None:
