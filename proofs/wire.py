@@ -8,26 +8,27 @@ from __future__ import annotations
 Message = dict[int, list[int | bytes]]
 
 
-def read(data: bytes) -> Message:
+def read(data: bytes, *, canonical: bool = True) -> Message:
     """The fields of a message.
 
-    :raises ValueError: if the bytes are no message, have a varint that is longer than it
-        need be, or their fields do not come in the order of their numbers.
+    :raises ValueError: if the bytes are no message; if they are to be canonical, also for a
+        varint that is longer than it need be, and fields that are not in the order of their
+        numbers.
     """
     message: Message = {}
     at = 0
     while at < len(data):
-        key, at = _varint(data, at)
+        key, at = _varint(data, at, canonical)
         field, wire_type = key >> 3, key & 7
         value: int | bytes
-        if field == 0 or field < max(message, default=0):
+        if field == 0 or (canonical and field < max(message, default=0)):
             raise ValueError(f"the field {field} at {at}")
         if wire_type == 0:
-            value, at = _varint(data, at)
+            value, at = _varint(data, at, canonical)
         elif wire_type in (1, 2, 5):
             size = {1: 8, 5: 4}.get(wire_type, 0)
             if wire_type == 2:
-                size, at = _varint(data, at)
+                size, at = _varint(data, at, canonical)
             if at + size > len(data):
                 raise ValueError(f"{size} bytes at {at}, where there are {len(data) - at}")
             octets = data[at : at + size]
@@ -39,7 +40,7 @@ def read(data: bytes) -> Message:
     return message
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def _varint(data: bytes, at: int, canonical: bool) -> tuple[int, int]:
     number = 0
     for place in range(10):
         if at + place >= len(data):
@@ -47,7 +48,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         octet = data[at + place]
         number |= (octet & 0x7F) << 7 * place
         if octet < 0x80:
-            if (octet == 0 and place > 0) or number >> 64:
+            if (canonical and octet == 0 and place > 0) or number >> 64:
                 raise ValueError(f"the varint at {at}")
             return number, at + place + 1
     raise ValueError(f"the varint at {at}")

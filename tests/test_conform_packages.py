@@ -291,6 +291,40 @@ def test_a_target_that_ends_at_the_premise_is_an_error() -> None:
     assert "no more" in result.note
 
 
+def numbered(*numbers: int) -> str:
+    return ",".join(f"k{number}=v" for number in numbers)
+
+
+LONG = [f"k{number}=" + "v" * 240 for number in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "received", "sent", "is_allowed"),
+    [
+        ("TS-06 32 members", numbered(*range(32)), "own=1," + numbered(*range(31)), True),
+        ("TS-06 32 members", numbered(*range(31)), "own=1," + numbered(*range(31)), True),
+        ("TS-06 32 members", numbered(*range(32)), "own=1," + numbered(*range(1, 32)), False),
+        ("TS-06 32 members", numbered(*range(31)), "own=1," + numbered(*range(30)), False),
+        ("TS-04 values of the grammar", ",".join(LONG), f"own={'v' * 30},{LONG[0]}", True),
+        ("TS-04 values of the grammar", ",".join(LONG), f"own=1,{LONG[0]}", False),
+        ("TS-10 512 characters", ",".join(LONG), f"own={'v' * 30},{LONG[0]}", True),
+        ("TS-10 512 characters", ",".join(LONG), f"own={'v' * 30},{LONG[0][:-1]}", False),
+        ("TS-13 the order of the members", "a=1,b=2", "own=1,a=1,b=2", True),
+        ("TS-13 the order of the members", "a=1,b=2", "own=1,b=2,a=1", False),
+        ("TS-13 keys that end in the key of a tracing system", "ain=1,b=2", "in=1,ab=2", False),
+        ("TS-13 keys that end in the key of a tracing system", "ain=1", "in=1,ain=1", True),
+    ],
+)
+def test_a_service_may_put_a_member_of_its_own_before(
+    name: str, received: str, sent: str, is_allowed: bool
+) -> None:
+    (check,) = checks(name)
+    parent = ["traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"]
+    asked = {"headers": [parent, ["tracestate", received]]}
+    answer = {"headers": [parent, ["tracestate", sent]]}
+    assert (check.judge(asked, answer) is None) is is_allowed
+
+
 def test_each_requirement_knows_its_file() -> None:
     assert {each.file for each in requirements().values()} == {
         "opentelemetry-proto",
@@ -343,7 +377,12 @@ def test_a_matrix_shows_each_target_and_what_deviates(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "cannot be read as JSON"), ("[]", "its schema is None"), ('{"schema": "x"}', "'x'")],
+    [
+        ("{", "cannot be read as JSON"),
+        ("[]", "its schema is None"),
+        ('{"schema": "x"}', "its schema is 'x'"),
+        (json.dumps({"schema": report.SCHEMA, "target": "a"}), "has no complete, date"),
+    ],
 )
 def test_a_file_that_is_no_report_is_a_wrong_call(
     content: str, message: str, tmp_path: Path

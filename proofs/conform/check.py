@@ -48,9 +48,13 @@ def place(id: str) -> tuple[int, str]:
 
 @dataclass(frozen=True)
 class Deviation:
-    """An answer that the standard does not want, and what it wants, in words."""
+    """An answer that the standard does not want, and what it wants, in words.
+
+    ``receivers`` are the numbers of those that show it, where a case has several.
+    """
 
     expected: str
+    receivers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

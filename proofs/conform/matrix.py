@@ -36,6 +36,9 @@ TRACING = {
 }
 """The headers that the standards are about."""
 
+KEYS = {"target", "version", "runtime", "date", "complete", "results"}
+"""What of a report is put into the matrix."""
+
 LONGEST = 240
 """Characters of a value that are shown; the JSON has all of them."""
 
@@ -74,6 +77,8 @@ def _loaded(path: Path) -> dict[str, Any]:
             f"not {report.SCHEMA!r}"
         )
     assert isinstance(data, dict)
+    if missing := KEYS - data.keys():
+        raise click.UsageError(f"{path} has no {', '.join(sorted(missing))}: write it anew")
     return data
 
 

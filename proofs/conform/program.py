@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-AGENTS = Path(__file__).parent / "agents"
+HERE = Path(__file__).parent
+AGENTS = HERE / "agents"
+
+RECEIVERS = "receivers"
+ENVIRONMENT = "environment"
+GRPC = "grpc"
+"""What a case has round it, among its arguments; see ``setting``."""
 
 PACKAGES: Mapping[str, tuple[str, ...]] = {
-    "opentelemetry": ("opentelemetry",),
-    "verified": ("opentelemetry", "verified"),
+    "opentelemetry": ("opentelemetry", "opentelemetry_sdk", "opentelemetry_exporters"),
+    "verified": ("opentelemetry", "opentelemetry_sdk", "opentelemetry_exporters", "verified"),
     "ddtrace": ("carrier", "ddtrace"),
     "elastic-apm": ("carrier", "elastic_apm"),
     "honeycomb-beeline": ("carrier", "honeycomb_beeline"),
@@ -39,12 +46,77 @@ def agent(package: str) -> str:
 
 
 def script(package: str, operation: str, arguments: Mapping[str, Any]) -> str:
-    """A script that does an operation with the package alone and prints what came out, as JSON."""
+    """A script that does an operation with the package alone and prints what came out, as JSON.
+
+    It begins with the receivers and the variables that the case has round it.
+    """
     tree = ast.parse(knows(package))
     name = operation.replace(".", "_")
-    called = ", ".join(f"{key}={_literal(value)}" for key, value in arguments.items())
     parts = [_spaced(each) for each in _needed(tree, name)]
-    return "\n".join(["import json", *parts, f"print(json.dumps({name}({called})))", ""])
+    handed = handed_on(arguments)
+    if RECEIVERS not in arguments:
+        variables = arguments.get(ENVIRONMENT)
+        before = ["import os", f"os.environ.update({_literal(variables)})"] if variables else []
+        called = ", ".join(f"{key}={_literal(value)}" for key, value in handed.items())
+        ends = [f"print(json.dumps({name}({called})))"]
+    else:
+        before = _receivers(arguments)
+        ends = [
+            f"answer = {name}(**filled({_literal(handed)}, receivers))",
+            "answer['received'] = [each.received for each in receivers]",
+            "print(json.dumps(answer))",
+        ]
+        if ENVIRONMENT in arguments:
+            variables = _literal(arguments[ENVIRONMENT])
+            before += ["import os", f"os.environ.update(filled({variables}, receivers))"]
+    return "\n".join([*_future(arguments), "import json", *before, *parts, *ends, ""])
+
+
+def shell_script(command: Sequence[str], operation: str, arguments: Mapping[str, Any]) -> str:
+    """A script of the shell that asks a program, and prints its reply."""
+    variables = arguments.get(ENVIRONMENT, {})
+    handed = handed_on(arguments)
+    if RECEIVERS not in arguments:
+        asked = shlex.quote(request(operation, handed))
+        names = [f"{key}={value}" for key, value in variables.items()]
+        line = " ".join(map(shlex.quote, [*(["env", *names] if names else []), *command]))
+        return f"printf '%s' {asked} | {line}\n"
+    lines = [
+        *_future(arguments),
+        "import json, os, subprocess",
+        *_receivers(arguments),
+        f"environment = dict(os.environ, **filled({_literal(variables)}, receivers))",
+        f"asked = filled({_literal(json.loads(request(operation, handed)))}, receivers)",
+        f"done = subprocess.run({_literal(list(command))}, env=environment,",
+        "    input=json.dumps(asked).encode() + b'\\n', stdout=subprocess.PIPE)",
+        "reply = json.loads(done.stdout.splitlines()[-1])",
+        "if 'answer' in reply:",
+        "    reply['answer']['received'] = [each.received for each in receivers]",
+        "print(json.dumps(reply))",
+    ]
+    return "\n".join(["python3 - <<'END'", *lines, "END", ""])
+
+
+def _future(arguments: Mapping[str, Any]) -> list[str]:
+    return [_FUTURE] if RECEIVERS in arguments else []
+
+
+def _receivers(arguments: Mapping[str, Any]) -> list[str]:
+    """The source of receivers, and those of a case."""
+    over_grpc = any(GRPC in each for each in arguments[RECEIVERS])
+    files = ("receiver", "grpc_receiver") if over_grpc else ("receiver",)
+    trees = [ast.parse((HERE / f"{file}.py").read_text(encoding="utf-8")) for file in files]
+    statements = [
+        _plain(each)
+        for tree in trees
+        for each in tree.body
+        if not _is_docstring(each) and getattr(each, "module", "") != "__future__"
+    ]
+    made = [
+        f"GrpcReceiver({_literal(each[GRPC])})" if GRPC in each else f"Receiver(**{_literal(each)})"
+        for each in arguments[RECEIVERS]
+    ]
+    return [*map(_spaced, statements), f"receivers = [{', '.join(made)}]"]
 
 
 def _spaced(statement: ast.stmt) -> str:
@@ -119,3 +191,8 @@ def request(operation: str, arguments: Mapping[str, Any], number: int = 1) -> st
     """A request of the protocol, as a line."""
     asked = {"id": number, "operation": operation, "arguments": arguments}
     return json.dumps(asked) + "\n"
+
+
+def handed_on(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that are for the target, and not for the checker."""
+    return {key: value for key, value in arguments.items() if key not in (RECEIVERS, ENVIRONMENT)}

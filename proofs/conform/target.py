@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import shlex
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from . import program
 
@@ -87,8 +86,18 @@ class Target(Protocol):
         """End what was started."""
 
 
+@runtime_checkable
+class Startable(Protocol):
+    """A target that can be started with variables of the environment."""
+
+    def within(self, environment: Mapping[str, str]) -> Target:
+        """The same target, started with these variables; raises ``Gone``."""
+
+
 class ProcessTarget:
     """A program that speaks the protocol on its standard input and output.
+
+    Of the variables that configure OpenTelemetry it has those that are given, and no others.
 
     :raises Gone: if it cannot be started, or does not say hello.
     """
@@ -114,9 +123,11 @@ class ProcessTarget:
             self._start()
         return self._ask(operation, arguments, patience)
 
+    def within(self, environment: Mapping[str, str]) -> Target:
+        return ProcessTarget(self.command, {**self.environment, **environment})
+
     def script(self, operation: str, arguments: Arguments) -> str:
-        asked = program.request(operation, arguments)
-        return f"printf '%s' {shlex.quote(asked)} | {' '.join(map(shlex.quote, self.command))}\n"
+        return program.shell_script(self.command, operation, arguments)
 
     def run(self, script: str, patience: float = PATIENCE) -> Any:
         output = _run(["/bin/sh", "-c", script], self.environment, patience)
@@ -155,7 +166,7 @@ class ProcessTarget:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
-                env={**os.environ, **self.environment},
+                env=_variables(self.environment),
                 start_new_session=True,
             )
         except OSError as error:
@@ -308,7 +319,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str], patience: float
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, **environment},
+        env=_variables(environment),
         start_new_session=True,
     ) as process:
         try:
@@ -324,6 +335,12 @@ def _run(command: Sequence[str], environment: Mapping[str, str], patience: float
         reply = {"type": name.rpartition(".")[2], "message": message}
         return json.dumps({"raised": reply}).encode()
     return output
+
+
+def _variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process; what OpenTelemetry is configured with here is not for it."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
+    return {**inherited, **environment}
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

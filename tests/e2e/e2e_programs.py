@@ -2,17 +2,16 @@
 
 import json
 import re
-import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from proofs.conform import run
-from proofs.conform.check import Verdict
+from proofs.conform import report, run
+from proofs.conform.check import Check, Verdict
 from proofs.conform.checks import every_check
 from proofs.conform.target import ProcessTarget, Raised
 from tests.e2e.filter import FAULTS
@@ -180,29 +179,30 @@ def test_what_is_no_operation_is_refused(target: ProcessTarget) -> None:
     assert json.loads(refused.stdout) == {"id": 7, "refused": "there is no dance"}
 
 
+def checked(language: str, notes: Path, way: str, checks: Sequence[Check]) -> report.Report:
+    """What a short run finds, with little time to make deviations small, which nobody reads."""
+    target, options = ProcessTarget(filtered(language, notes, way)), run.Options(cases=20)
+    try:
+        return report.Report(target.about, options, True, tuple(run.run(target, options, checks)))
+    finally:
+        target.close()
+
+
 def test_a_run_asks_all_that_is_offered_and_ends_without_errors(
-    language: str, tmp_path: Path
+    language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    notes, file = tmp_path / "notes", tmp_path / "report.json"
-    command = shlex.join(filtered(language, notes, "honest"))
-    ended = subprocess.run(
-        [ROOT / ".venv/bin/verified", "conform", "--exec", command, "--json", file],
-        capture_output=True,
-        text=True,
-    )
-    assert ended.returncode in (0, 1), ended.stderr
-    report = json.loads(file.read_bytes())
-    assert report["complete"]
-    assert set(report["offers"]) == OFFERS
+    monkeypatch.setattr(run, "SHRINKING", 0.1)
     checks = [each for each in every_check() if 2 in each.trace_context_levels]
-    assert [f"{each['requirement']} {each['kind']}" for each in report["results"]] == [
-        each.name for each in checks
-    ]
-    for check, result in zip(checks, report["results"], strict=True):
+    told = report.as_data(checked(language, tmp_path / "notes", "honest", checks))
+    assert set(told["offers"]) == OFFERS
+    names = [f"{each['requirement']} {each['kind']}" for each in told["results"]]
+    assert names == [each.name for each in checks]
+    for check, result in zip(checks, told["results"], strict=True):
         assert result["verdict"] != Verdict.ERROR.value, result
         assert (result["cases"] > 0) == bool(OFFERS & set(check.operations)), result
     some_check_asks = {operation for check in checks for operation in check.operations}
-    assert set(notes.read_text().split()) - {"hello"} == OFFERS & some_check_asks
+    asked = (tmp_path / "notes").read_text().split()
+    assert set(asked) - {"hello"} == OFFERS & some_check_asks
 
 
 def test_a_fault_in_any_answer_is_found(
@@ -212,10 +212,8 @@ def test_a_fault_in_any_answer_is_found(
     checks = [each for each in every_check() if each.name in FOUND_BY.values()]
     verdicts = {}
     for way in ("honest", "broken"):
-        asked = ProcessTarget(filtered(language, tmp_path / "notes", way))
-        results = run.run(asked, run.Options(cases=20), checks)
+        results = checked(language, tmp_path / "notes", way, checks).results
         verdicts[way] = {result.check.name: result.verdict for result in results}
-        asked.close()
     found = (Verdict.DEVIATES, Verdict.ADVISORY)
     for operation, name in FOUND_BY.items():
         assert verdicts["honest"][name] is Verdict.OK, operation

@@ -23,9 +23,8 @@ except ImportError:
     W3CBaggagePropagator = None
 try:
     from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 except ImportError:
-    TracerProvider = RandomIdGenerator = None
+    TracerProvider = None
 
 NAME = "opentelemetry"
 OFFERS = {}
@@ -134,12 +133,6 @@ def span_context_make(trace_id, span_id, flags):
     return {"is_valid": made.is_valid, "trace_id": ids[0], "span_id": ids[1]}
 
 
-def ids_generate(count):
-    generator = RandomIdGenerator()
-    pairs = [(generator.generate_trace_id(), generator.generate_span_id()) for _ in range(count)]
-    return {"ids": [[trace.format_trace_id(a), trace.format_span_id(b)] for a, b in pairs]}
-
-
 def _entries(context):
     # Metadata that came with a value may be kept in a form that the API does not show.
     return [[name, value, ""] for name, value in baggage.get_all(context=context).items()]
@@ -197,4 +190,3 @@ if W3CBaggagePropagator is not None:
     OFFERS["baggage.relay"] = baggage_relay
 if TracerProvider is not None:
     OFFERS["tracecontext.continue"] = tracecontext_continue
-    OFFERS["ids.generate"] = ids_generate

@@ -234,8 +234,17 @@ check(
 check(
     "TP-05",
     "version 00 with a line feed at its end",
-    TAKES,
+    "tracecontext.extract",
     headers(_version_00.map("{}\n".format)),
+)(ignored)
+check(
+    "TP-05",
+    "version 00 with a line feed at its end, to a service",
+    "tracecontext.continue",
+    headers(_version_00.map("{}\n".format)),
+    level="MAY",
+    licence="in HTTP a line feed may be replaced by a space (RFC 9110, section 5.5), which is no"
+    " part of a header at its end",
 )(ignored)
 check(
     "TP-05",
@@ -441,12 +450,20 @@ def _known_only(mask: int) -> Any:
 check(
     "TP-13", "flags that are not defined, sent on", SENDS, headers(_version_00 | _version_higher)
 )(_known_only(3))
-check(
+
+
+@check(
     "TP-13",
     "flags that are not defined, passed on",
     "tracecontext.relay",
     headers(_version_00 | _version_higher),
-)(_known_only(3))
+)
+def _known_or_unchanged(arguments: Arguments, answer: Any) -> Deviation | None:
+    # A header that is not changed at all may be passed on ("Mutating the traceparent Field").
+    if sent(answer) == [received(arguments)]:
+        return None
+    deviation: Deviation | None = _known_only(3)(arguments, answer)
+    return deviation
 
 
 @check("TP-13", "a span context with flags that are not defined", INJECTS, _spans)

@@ -73,13 +73,17 @@ def has_all(members: Members, answer: Any) -> bool:
 
     Of what is more than 32 members or 512 characters together with its own, some may go.
     """
-    found = kept(answer) or []
-    own = [each for each in found if each[0] not in dict(members)]
-    held = [each for each in found if each[0] in dict(members)]
-    whole = own + members
-    if len(whole) > 32 or len(reading.written(whole)) > 512:
+    held = [each for each in kept(answer) or [] if each[0] in dict(members)]
+    if _may_be_cut(members, answer):
         return held == [each for each in members if each in held]
     return held == members
+
+
+def _may_be_cut(members: Members, answer: Any) -> bool:
+    """Whether these members and those that the target put before are more than must be kept."""
+    own = [each for each in kept(answer) or [] if each[0] not in dict(members)]
+    whole = own + members
+    return len(whole) > 32 or len(reading.written(whole)) > LIMIT
 
 
 PASSED_ON = Premise(
@@ -263,7 +267,10 @@ def _bad_key(arguments: Arguments, answer: Any) -> Deviation | None:
     premise=PASSED_ON,
 )
 def _values(arguments: Arguments, answer: Any) -> Deviation | None:
-    wanted = [(key, value.lstrip(" ")) for key, value in reading.state_members(given(arguments)[0])]
+    members = reading.state_members(given(arguments)[0])
+    if _may_be_cut(members, answer):
+        return None
+    wanted = [(key, value.lstrip(" ")) for key, value in members]
     found = [(key, value.lstrip(" ")) for key, value in kept(answer) or [] if key in dict(wanted)]
     return wants(found == wanted, f"the members {reading.written(wanted)} are kept")
 
