@@ -264,8 +264,7 @@ def _explain_requirement(id: str) -> None:
     for claim in claims:
         click.echo(f"  discharged by  {claim.id}: {claim.sentence}")
     if not claims:
-        why = f": {needed.elsewhere}" if needed.elsewhere else ""
-        click.echo(f"  not discharged by any claim{why}")
+        click.echo(f"  not discharged by any claim: {needed.reason}")
 
 
 def check_that_none_is_missing(claims: Sequence[Claim]) -> None:
