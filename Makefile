@@ -4,11 +4,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: verify test e2e lint bench wheel lock clean
+PROVE = $(BIN)/verified prove --json build/report.json --junit build/report.xml \
+	--sarif build/report.sarif --certificates build/certificates
 
+.PHONY: verify audit test e2e lint bench wheel lock clean
+
+# Fails too if spec/INVARIANTS.md does not say what this run has shown.
 verify: $(READY)
-	$(BIN)/verified prove --json build/report.json --junit build/report.xml \
-		--certificates build/certificates
+	$(PROVE)
+	$(BIN)/verified audit build/report.json --against spec/INVARIANTS.md
+
+audit: $(READY)
+	$(PROVE)
+	$(BIN)/verified audit build/report.json --document spec/INVARIANTS.md
 
 test: $(READY)
 	VERIFIED_CONTRACTS=1 $(BIN)/python -m pytest --junit-xml=build/tests.xml

@@ -8,6 +8,8 @@ with the tool itself.
 from __future__ import annotations
 
 import ast
+import difflib
+import json
 import os
 import signal
 import sys
@@ -25,13 +27,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import verified
 
 from . import report, runner
+from .audit import Audit, Stale, invariants
 from .claim import ENGINES, Claim, claim_of, every_claim
 from .diagram import document
-from .engines import Options
+from .engines import Options, induction
 from .grammar import SPEC
 from .machine import MACHINES
 from .prover import Result, subject_name
 from .requirements import discharged_by, requirements
+from .sarif import as_sarif
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,6 +50,12 @@ def command() -> None:
     "expression",
     metavar="EXPR",
     help="Only claims whose id matches: words joined by and, or, not.",
+)
+@click.option(
+    "--requirement",
+    "needed",
+    metavar="ID",
+    help="Only claims that discharge this requirement of spec/.",
 )
 @click.option("--engine", metavar="NAME", help=f"Only this engine: {', '.join(ENGINES)}.")
 @click.option(
@@ -85,6 +95,12 @@ def command() -> None:
     help="Write the report as JUnit XML.",
 )
 @click.option(
+    "--sarif",
+    "sarif_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what fell short as SARIF 2.1.0, at the lines of the code.",
+)
+@click.option(
     "--tests",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
@@ -99,6 +115,7 @@ def command() -> None:
 )
 def prove(
     expression: str | None,
+    needed: str | None,
     engine: str | None,
     jobs: int,
     timeout: float,
@@ -106,17 +123,19 @@ def prove(
     seed: int,
     json_file: Path | None,
     junit_file: Path | None,
+    sarif_file: Path | None,
     folder: Path,
     certificates: Path | None,
 ) -> None:
     """Prove the claims and say how strong the evidence is."""
-    claims = selected(expression, engine)
-    if expression is None and engine is None:
+    claims = selected(expression, engine, needed)
+    if expression is None and engine is None and needed is None:
         check_that_none_is_missing(claims)
     options = Options(timeout=timeout, examples=examples, seed=seed)
     engines = None if engine is None else [engine]
     selection = {
         "expression": expression,
+        "requirement": needed,
         "engine": engine,
         "examples": examples,
         "seed": seed,
@@ -144,6 +163,9 @@ def prove(
             report.write_atomically(json_file, text.encode() + b"\n")
         if junit_file is not None:
             report.write_atomically(junit_file, report.as_junit(results, complete))
+        if sarif_file is not None:
+            text = report.to_json(as_sarif(results, complete))
+            report.write_atomically(sarif_file, text.encode() + b"\n")
         if certificates is not None:
             report.write_certificates(results, certificates)
     except OSError as error:
@@ -249,6 +271,69 @@ def explain(name: str) -> None:
 
 
 @command.command()
+@click.argument(
+    "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(True, path_type=Path)
+)
+def check(paths: tuple[Path, ...]) -> None:
+    """Ask Z3 and cvc5 again whether certificates hold: files, or folders of them.
+
+    Exit status: 1 if a solver finds any of them not to be unsatisfiable.
+    """
+    files = [file for path in paths for file in (sorted(path.rglob("*.smt2")) or [path])]
+    obligations = [file for file in files if file.name != "invariant.smt2"]
+    if not obligations:
+        raise click.UsageError("there is no obligation; invariant.smt2 is only to be read")
+    holds = True
+    for file in obligations:
+        answers = induction.answers(file.read_text(encoding="utf-8"))
+        holds = holds and set(answers.values()) == {"unsat"}
+        click.echo(f"{file}: " + ", ".join(f"{name} {said}" for name, said in answers.items()))
+    sys.exit(0 if holds else 1)
+
+
+@command.command()
+@click.argument("found", metavar="REPORT", type=click.Path(True, dir_okay=False, path_type=Path))
+@click.option(
+    "--document",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what the report shows of each requirement, as Markdown.",
+)
+@click.option(
+    "--against",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Compare that with a document; exit status 1 and the difference if it is another.",
+)
+def audit(found: Path, document: Path | None, against: Path | None) -> None:
+    """Write what an auditor reads, from the JSON report of a complete run."""
+    try:
+        shown = Audit(json.loads(found.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise click.UsageError(f"{found} is no report: {error}") from None
+    except Stale as reason:
+        raise click.UsageError(
+            f"{found} shows something else: {reason}; run `make verify`"
+        ) from None
+    text = invariants(shown)
+    if document is not None:
+        report.write_atomically(document, text.encode())
+    if against is not None and not is_up_to_date(against, text):
+        sys.exit(1)
+
+
+def is_up_to_date(document: Path, text: str) -> bool:
+    """Whether a document has this text; prints the difference."""
+    kept = document.read_text(encoding="utf-8") if document.exists() else ""
+    lines = difflib.unified_diff(
+        kept.splitlines(True), text.splitlines(True), str(document), "what this run shows", n=0
+    )
+    difference = "".join(lines)
+    if difference:
+        click.echo(difference, nl=False)
+        click.echo(f"\n{document} is out of date. If what changed is meant, run `make audit`.")
+    return not difference
+
+
+@command.command()
 def diagram() -> None:
     """Draw the machines as their transitions are, in Mermaid; kept in spec/machines.md."""
     every_claim()
@@ -288,7 +373,7 @@ def listed(claim: Claim) -> str:
     return f"{claim.id} {report.verdict_name(claim.required)}"
 
 
-def selected(expression: str | None, engine: str | None) -> list[Claim]:
+def selected(expression: str | None, engine: str | None, needed: str | None = None) -> list[Claim]:
     """The claims that are meant; a usage error if there are none."""
     if engine is not None and engine not in ENGINES:
         raise click.UsageError(f"there is no engine {engine!r}; there are {', '.join(ENGINES)}")
@@ -300,6 +385,12 @@ def selected(expression: str | None, engine: str | None) -> list[Claim]:
             raise click.UsageError(
                 f"no claim matches -k {expression!r}; `verified list` shows them"
             )
+    if needed is not None:
+        if needed not in requirements():
+            raise click.UsageError(f"there is no requirement {needed!r} in spec/")
+        claims = [c for c in claims if needed in c.discharges]
+        if not claims:
+            raise click.UsageError(f"no selected claim discharges {needed}")
     if engine is not None:
         claims = [c for c in claims if engine in c.engines]
         if not claims:

@@ -154,3 +154,41 @@ def definition(function: Callable[..., Any]) -> ast.FunctionDef:
     if found is None or source.codes.get(name) != inner.__code__:
         raise SourceMismatch(f"{inner.__module__}.{name} does not run what {source.path} says")
     return found
+
+
+def defined(text: str, prefix: str = "") -> Iterator[tuple[str, int, bool]]:
+    """What a source defines: qualified name, line, and whether it is a function.
+
+    Functions, methods and constants, in the order of the source, each once.
+    """
+    seen = set()
+    for name, line, is_function in _defined(ast.parse(text).body, prefix):
+        if name not in seen:
+            seen.add(name)
+            yield name, line, is_function
+
+
+def _defined(body: Iterable[ast.stmt], prefix: str) -> Iterator[tuple[str, int, bool]]:
+    for node in body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield prefix + name, node.lineno, True
+            case ast.ClassDef(name=name):
+                yield from _defined(node.body, f"{prefix}{name}.")
+            case ast.Assign(targets=targets):
+                for target in targets:
+                    if isinstance(target, ast.Name):
+                        yield prefix + target.id, node.lineno, False
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr()):
+                yield prefix + name, node.lineno, False
+
+
+def place(subject: Any) -> tuple[str, int]:
+    """File and line of a function, or of a constant that is named with its module."""
+    if hasattr(subject, "module") and hasattr(subject, "name"):
+        source = module(subject.module)
+        lines = {name: line for name, line, _ in defined(source.text)}
+        return source.path, lines.get(subject.name, 1)
+    inner = innermost(subject)
+    lines = {name: line for name, line, _ in defined(module(inner.__module__).text)}
+    return inner.__code__.co_filename, lines.get(inner.__qualname__, inner.__code__.co_firstlineno)

@@ -8,6 +8,7 @@ from proofs.claim import every_claim
 from proofs.grammar import SPEC, Grammar
 from proofs.requirements import discharged_by, requirements
 
+
 def test_all_requirements_are_there_once() -> None:
     groups = Counter(id.partition("-")[0] for id in requirements())
     counts = {"TP": 23, "TS": 20, "SC": 8, "ID": 5, "SA": 13, "PR": 9, "BG": 14, "BP": 17}
