@@ -340,7 +340,8 @@ def check_that_it_is_of_this_code(found: Mapping[str, Any]) -> None:
     """
     if found.get("schema") != report.SCHEMA:
         raise Stale(f"it has the schema {found.get('schema')!r} and not {report.SCHEMA!r}")
-    if not found["complete"] or found["selection"]["expression"] or found["selection"]["engine"]:
+    chosen = ("expression", "requirement", "engine")
+    if not found["complete"] or any(found["selection"][how] for how in chosen):
         raise Stale("it is not of a complete run of all claims")
     if found["source_digest"]["value"] != report.source_digest():
         raise Stale("the code has changed since")
@@ -425,7 +426,10 @@ def escaped(text: str) -> str:
 
 
 def as_code(text: str) -> str:
-    """Code for a cell of a Markdown table, whatever backticks it has."""
+    """Code for a cell of a Markdown table, whatever backticks and bars it has."""
+    if r"\|" in text:
+        # In a table a backslash before a bar is taken away, whatever stands before it.
+        return f"<code>{re.sub(r'[^a-zA-Z0-9 ]', lambda c: f'&#{ord(c[0])};', text)}</code>"
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
     space = " " if text.startswith("`") or text.endswith("`") else ""

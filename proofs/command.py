@@ -36,6 +36,7 @@ from .machine import MACHINES
 from .prover import Result, subject_name
 from .requirements import discharged_by, requirements
 from .sarif import as_sarif
+from .touched import touched
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -209,6 +210,26 @@ def _live(console: Console, results: Any, total: int, keep: Callable[[Result], N
             progress.update(task, advance=1, description=report.line(result))
 
 
+@command.command(name="touched")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--list", "only_list", is_flag=True, help="List them, and prove nothing.")
+def prove_touched(files: tuple[Path, ...], only_list: bool) -> None:
+    """Prove the claims that a change of FILES touches, as a hook before a commit does.
+
+    Exit status: that of prove; 0 if they touch none.
+    """
+    claims = touched(files)
+    if not claims:
+        click.echo("no claim speaks of these files")
+        return
+    if only_list:
+        click.echo("\n".join(claim.id for claim in claims))
+        return
+    of_all = len(claims) == len(every_claim())
+    words = " or ".join(f"'{claim.id}'" for claim in claims)
+    prove.main([] if of_all else ["-k", words], prog_name="verified prove")
+
+
 @command.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--kept", is_flag=True, help="As spec/claims.txt keeps them.")
@@ -307,7 +328,7 @@ def audit(found: Path, document: Path | None, against: Path | None) -> None:
     """Write what an auditor reads, from the JSON report of a complete run."""
     try:
         shown = Audit(json.loads(found.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise click.UsageError(f"{found} is no report: {error}") from None
     except Stale as reason:
         raise click.UsageError(

@@ -45,6 +45,11 @@ class Module:
         return found
 
     @cached_property
+    def lines(self) -> dict[str, int]:
+        """Where functions, methods and constants are defined, by qualified name."""
+        return {name: line for name, line, _ in defined(self.text)}
+
+    @cached_property
     def codes(self) -> dict[str, types.CodeType]:
         found: dict[str, types.CodeType] = {}
 
@@ -187,8 +192,7 @@ def place(subject: Any) -> tuple[str, int]:
     """File and line of a function, or of a constant that is named with its module."""
     if hasattr(subject, "module") and hasattr(subject, "name"):
         source = module(subject.module)
-        lines = {name: line for name, line, _ in defined(source.text)}
-        return source.path, lines.get(subject.name, 1)
+        return source.path, source.lines[subject.name]
     inner = innermost(subject)
-    lines = {name: line for name, line, _ in defined(module(inner.__module__).text)}
-    return inner.__code__.co_filename, lines.get(inner.__qualname__, inner.__code__.co_firstlineno)
+    source = module(inner.__module__)
+    return source.path, source.lines.get(inner.__qualname__, inner.__code__.co_firstlineno)

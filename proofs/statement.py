@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
-from types import ModuleType
 
 from .claim import Claim
 from .contracts import ContractClaim
@@ -22,7 +21,7 @@ Place = tuple[str, str]
 
 
 def statement(claim: Claim) -> str:
-    """The SHA-256 of what a claim says, however it is laid out.
+    """The SHA-256 of what a claim says, however wide its white space is.
 
     That is its definition with its decorators, and whatever of the modules that claims are
     written in is named there, and so on. A contract is its conditions, the private functions
@@ -35,20 +34,34 @@ def statement(claim: Claim) -> str:
     return digest.hexdigest()
 
 
+def files(claim: Claim) -> set[Path]:
+    """The files in which what it says is written."""
+    if isinstance(claim, ContractClaim):
+        return {Path(claim.where[0])}
+    modules = {module for (module, _), _ in _definitions_of(claim)}
+    return {Path(str(importlib.import_module(module).__file__)) for module in modules}
+
+
 def _texts(claim: Claim) -> Iterator[str]:
     yield claim.id
     if isinstance(claim, ContractClaim):
         yield from (*claim.requires, claim.ensures, *claim.helpers)
         yield from (error.__name__ for error in claim.raises)
         return
-    name = claim.id.rpartition(".")[2]
-    waiting = [(f"{__package__}.claims.{claim.id.split('.')[0]}", name)]
+    for (module, name), text in _definitions_of(claim):
+        yield f"{module.removeprefix(__package__)}.{name}"
+        yield text
+
+
+def _definitions_of(claim: Claim) -> Iterator[tuple[Place, str]]:
+    """The definition of a claim, and those that are reached from there by their names."""
+    module, _, name = claim.id.rpartition(".")
+    waiting = [(f"{__package__}.claims.{module}", name)]
     found = dict.fromkeys(waiting)
     while waiting:
-        module, name = waiting.pop(0)
-        for text, named in _definitions(module).get(name, ()):
-            yield f"{module.removeprefix(__package__)}.{name}"
-            yield text
+        at = waiting.pop(0)
+        for text, named in _definitions(at[0]).get(at[1], ()):
+            yield at, text
             new = [each for each in named if each not in found]
             found |= dict.fromkeys(new)
             waiting += new
@@ -60,8 +73,21 @@ def _definitions(name: str) -> dict[str, list[tuple[str, list[Place]]]]:
     module = importlib.import_module(name)
     text = Path(str(module.__file__)).read_text(encoding="utf-8")
     lines = text.splitlines()
+    body = ast.parse(text).body
+    imported = {
+        alias.asname or alias.name: (
+            resolve_name(f"{'.' * level}{path or ''}", package),
+            alias.name,
+        )
+        for package in [module.__package__ or ""]
+        for node in body
+        if isinstance(node, ast.ImportFrom)
+        for path, level in [(node.module, node.level)]
+        if level
+        for alias in node.names
+    }
     definitions: dict[str, list[tuple[str, list[Place]]]] = {}
-    for node in ast.parse(text).body:
+    for node in body:
         match node:
             case ast.FunctionDef(name=defined) | ast.ClassDef(name=defined):
                 names = [defined]
@@ -75,27 +101,22 @@ def _definitions(name: str) -> dict[str, list[tuple[str, list[Place]]]]:
         start = min([node.lineno, *(d.lineno for d in decorators)])
         source = "\n".join(lines[start - 1 : node.end_lineno])
         for each in names:
-            definitions.setdefault(each, []).append((source, sorted(_named(node, module))))
+            definitions.setdefault(each, []).append((source, sorted(_named(node, name, imported))))
     return definitions
 
 
-def _named(node: ast.AST, module: ModuleType) -> set[Place]:
-    """The definitions that a piece of source names."""
+def _named(node: ast.AST, module: str, imported: Mapping[str, Place]) -> set[Place]:
+    """The definitions that a piece of the source of a module names."""
     found = set()
     for each in ast.walk(node):
         match each:
             case ast.Name(id=name):
-                value = vars(module).get(name)
-                at = getattr(value, "__module__", None) or module.__name__
-                qualified = getattr(value, "__qualname__", None)
-                found.add((module.__name__, name) if qualified is None else (at, qualified))
-            case ast.Attribute(value=ast.Name(id=name), attr=attribute):
-                inside = vars(module).get(name)
-                if isinstance(inside, ModuleType):
-                    found.add((inside.__name__, attribute))
+                found.add(imported.get(name, (module, name)))
+            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name in imported:
+                found.add((".".join(imported[name]), attribute))
     return {(at, name) for at, name in found if _is_written_in(at)}
 
 
 def _is_written_in(module: str) -> bool:
     inside, _, rest = module.partition(f"{__package__}.")
-    return not inside and rest.split(".")[0] in WRITTEN_IN and module in sys.modules
+    return not inside and rest.split(".")[0] in WRITTEN_IN and find_spec(module) is not None
