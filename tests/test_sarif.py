@@ -22,10 +22,7 @@ ROOT = SPEC.parent
 def run_of(**changes: Any) -> dict[str, Any]:
     """A complete run in which the claims with these names came out so."""
     names = {id.replace("__", "."): found for id, found in changes.items()}
-    found = [
-        replace(result, **names.get(result.id, {}))  # type: ignore[arg-type]
-        for result in reports.results()
-    ]
+    found = [replace(result, **names.get(result.id, {})) for result in reports.results()]
     assert names.keys() <= {result.id for result in found}
     sarif = as_sarif(found, True)
     assert (sarif["version"], len(sarif["runs"])) == ("2.1.0", 1)
