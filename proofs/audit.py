@@ -11,9 +11,10 @@ import hashlib
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from .contracts import ContractClaim
 from .diagram import labels, mermaid
 from .grammar import SPEC
 from .machine import MACHINES, Machine, MachineClaim
+from .mutants import mutants, planted
 from .prover import subject_name
 from .report import ROOT, relative
 from .requirements import Requirement, requirements
@@ -49,6 +51,8 @@ class Established:
     claim: Claim
     row: Mapping[str, Any]
     """The claim as it stands in the report."""
+    kept: str | None = None
+    """A mutant that an earlier run has found it to refute, and that there still is."""
 
     @property
     def id(self) -> str:
@@ -79,11 +83,7 @@ class Established:
     def mutant(self) -> str | None:
         """A mutant that the claim refutes, without the number of its line."""
         bites = self.row["bites"]
-        if bites is None:
-            return None
-        place, _, change = bites.partition(": ")
-        module = place.partition(":")[0]
-        return f"{module}: {short(change)}"
+        return None if bites is None else self.kept or without_line(bites)
 
     @property
     def subjects(self) -> list[str]:
@@ -151,11 +151,7 @@ class Row:
     @property
     def code(self) -> dict[str, list[str]]:
         """The code of which its claims speak: names in a module, by the module."""
-        found: dict[str, list[str]] = {}
-        for name in sorted({name for claim in self.claims for name in claim.subjects}):
-            module = module_of(name)
-            found.setdefault(module, []).append(name.removeprefix(f"{module}."))
-        return found
+        return by_module({name for claim in self.claims for name in claim.subjects})
 
     @property
     def repeat(self) -> str:
@@ -198,14 +194,24 @@ class Drawn:
 class Audit:
     """All that is shown of the shipped code.
 
+    Which mutant is found first depends on how much time there is. So the mutants that a
+    ``document`` names stay, as long as a claim says what it said and there is still that mutant.
+
     :raises Stale: if the report is of other code, of other claims, or not of all.
     """
 
-    def __init__(self, found: Mapping[str, Any]) -> None:
+    def __init__(self, found: Mapping[str, Any], document: str = "") -> None:
         check_that_it_is_of_this_code(found)
         self.report = found
         rows = {row["id"]: row for row in found["claims"]}
-        self.claims = [Established(claim, rows[claim.id]) for claim in every_claim()]
+        named = named_mutants(document)
+        self.claims = []
+        for claim in every_claim():
+            shown = Established(claim, rows[claim.id])
+            cell = named.get((claim.id, shown.statement))
+            if cell and shown.mutant and as_code(shown.mutant) != cell:
+                shown = replace(shown, kept=same_mutant(claim, cell))
+            self.claims.append(shown)
 
     @cached_property
     def requirements(self) -> list[Row]:
@@ -352,16 +358,45 @@ def check_that_it_is_of_this_code(found: Mapping[str, Any]) -> None:
         raise Stale(f"claims have changed since: {', '.join(changed)}")
 
 
+def named_mutants(document: str) -> dict[tuple[str, str], str]:
+    """The mutants that a document names, as it shows them, by claim and statement."""
+    found = {}
+    for line in document.splitlines():
+        start = re.match(r'\| <a id="(claim|contracts)-[^"]+"></a>`([^`]+)`', line)
+        if start is not None:
+            *_, mutant, requirements, statement, _ = re.split(r" (?<!\\)\| ?", line)
+            cell = mutant if start[1] == "claim" else requirements
+            found[start[2], statement.strip("`")] = cell
+    return found
+
+
+def same_mutant(claim: Claim, cell: str) -> str | None:
+    """The mutant of the subject of a claim that a document shows so, if there is one."""
+    faults = [planted(claim.fault)] if claim.fault is not None else []
+    texts = (without_line(str(mutant)) for mutant in chain(faults, mutants(claim.subject)))
+    return next((text for text in texts if as_code(text) == cell), None)
+
+
+def without_line(mutant: str) -> str:
+    """A mutant as the document names it: its module and what changes."""
+    place, _, change = mutant.partition(": ")
+    return f"{place.partition(':')[0]}: {short(change)}"
+
+
 def _data(name: str) -> dict[str, Any]:
     return tomllib.loads((SPEC / f"{name}.toml").read_text(encoding="utf-8"))
 
 
-def module_of(name: str) -> str:
-    """The shipped module in which something with a qualified name is defined."""
+def by_module(names: Iterable[str]) -> dict[str, list[str]]:
+    """Qualified names of the shipped code, by the module in which they are defined."""
     modules = dict(shipped())
-    while name not in modules:
-        name = name.rpartition(".")[0]
-    return name
+    found: dict[str, list[str]] = {}
+    for name in sorted(names):
+        module = name
+        while module not in modules:
+            module = module.rpartition(".")[0]
+        found.setdefault(module, []).append(name.removeprefix(f"{module}."))
+    return found
 
 
 @cache

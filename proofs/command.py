@@ -36,6 +36,7 @@ from .machine import MACHINES
 from .prover import Result, subject_name
 from .requirements import discharged_by, requirements
 from .sarif import as_sarif
+from .site import write as write_site
 from .touched import touched
 
 
@@ -324,10 +325,28 @@ def check(paths: tuple[Path, ...]) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Compare that with a document; exit status 1 and the difference if it is another.",
 )
-def audit(found: Path, document: Path | None, against: Path | None) -> None:
+@click.option(
+    "--site",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write it as a site; what is in the folder is replaced.",
+)
+@click.option(
+    "--certificates",
+    type=click.Path(True, file_okay=False, path_type=Path),
+    help="The certificates of the same run, for the site.",
+)
+def audit(
+    found: Path,
+    document: Path | None,
+    against: Path | None,
+    site: Path | None,
+    certificates: Path | None,
+) -> None:
     """Write what an auditor reads, from the JSON report of a complete run."""
     try:
-        shown = Audit(json.loads(found.read_text(encoding="utf-8")))
+        kept = against or document
+        before = kept.read_text(encoding="utf-8") if kept is not None and kept.exists() else ""
+        shown = Audit(json.loads(found.read_text(encoding="utf-8")), before)
     except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise click.UsageError(f"{found} is no report: {error}") from None
     except Stale as reason:
@@ -335,17 +354,21 @@ def audit(found: Path, document: Path | None, against: Path | None) -> None:
             f"{found} shows something else: {reason}; run `make verify`"
         ) from None
     text = invariants(shown)
-    if document is not None:
-        report.write_atomically(document, text.encode())
-    if against is not None and not is_up_to_date(against, text):
+    try:
+        if document is not None:
+            report.write_atomically(document, text.encode())
+        if site is not None:
+            write_site(shown, site, certificates)
+    except OSError as error:
+        raise click.UsageError(f"the audit cannot be written: {error}") from None
+    if against is not None and not is_up_to_date(against, before, text):
         sys.exit(1)
 
 
-def is_up_to_date(document: Path, text: str) -> bool:
+def is_up_to_date(document: Path, before: str, text: str) -> bool:
     """Whether a document has this text; prints the difference."""
-    kept = document.read_text(encoding="utf-8") if document.exists() else ""
     lines = difflib.unified_diff(
-        kept.splitlines(True), text.splitlines(True), str(document), "what this run shows", n=0
+        before.splitlines(True), text.splitlines(True), str(document), "what this run shows", n=0
     )
     difference = "".join(lines)
     if difference:

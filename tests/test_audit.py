@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from copy import copy, deepcopy
 from dataclasses import replace
 from html import unescape
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,20 @@ from hypothesis import strategies as st
 
 from proofs import audit as audit_module
 from proofs import command, statement
-from proofs.audit import Audit, Stale, as_code, escaped, invariants, short, slug
+from proofs.audit import (
+    Audit,
+    Stale,
+    as_code,
+    escaped,
+    invariants,
+    named_mutants,
+    short,
+    slug,
+    without_line,
+)
 from proofs.claim import Claim, FunctionClaim, claim_of, every_claim
 from proofs.grammar import SPEC
+from proofs.mutants import mutants
 from proofs.requirements import requirements
 from proofs.verdict import Verdict
 
@@ -30,10 +41,12 @@ ROOT = SPEC.parent
 ARROWS = {("Running", "Closing"): ["ShutdownAsked"]}
 
 
-@pytest.fixture(autouse=True)
-def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def drawn() -> Iterator[None]:
     """Arrows that cost nothing; those of the machines are tested where they are computed."""
-    monkeypatch.setattr(audit_module, "labels", lambda machine: ARROWS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit_module, "labels", lambda machine: ARROWS)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +54,8 @@ def report() -> dict[str, Any]:
     return reports.complete()
 
 
-@pytest.fixture
-def document(report: dict[str, Any]) -> str:
+@pytest.fixture(scope="module")
+def document(report: dict[str, Any], drawn: None) -> str:
     return invariants(Audit(report))
 
 
@@ -131,6 +144,39 @@ def test_it_says_nothing_of_the_machine_or_of_time(report: dict[str, Any], docum
             engine["certificate"] = dict.fromkeys(engine["certificate"], "another digest")
     assert invariants(Audit(other)) == document
     assert str(ROOT) not in document
+
+
+def test_a_mutant_stays_as_long_as_it_is_one(report: dict[str, Any], document: str) -> None:
+    """And as long as the claim says what it said; one that is none is not kept."""
+
+    def named(found: dict[str, Any], document: str) -> str | None:
+        (claim,) = (c for c in Audit(found, document).claims if c.id == "traceparent.round_trip")
+        return claim.mutant
+
+    def with_mutant(text: str) -> dict[str, Any]:
+        other = deepcopy(report)
+        (row,) = (row for row in other["claims"] if row["id"] == "traceparent.round_trip")
+        row["bites"] = text
+        return other
+
+    first, second = (
+        str(mutant) for mutant in islice(mutants(claim_of("traceparent.round_trip").subject), 2)
+    )
+    before = invariants(Audit(with_mutant(first)))
+    assert named(with_mutant(second), before) == without_line(first)
+    assert invariants(Audit(with_mutant(second), before)) == before
+    assert named(with_mutant(second), "") == without_line(second)
+    none = before.replace(as_code(without_line(first)), "`verified.traceparent: a -> b`")
+    assert named(with_mutant(second), none) == without_line(second)
+    (row,) = (row for row in report["claims"] if row["id"] == "traceparent.round_trip")
+    changed = before.replace(row["statement"][:12], "0" * 12)
+    assert named(with_mutant(second), changed) == without_line(second)
+
+
+def test_every_mutant_is_read_back_from_the_document(document: str) -> None:
+    found = named_mutants(document)
+    assert {id for id, _ in found} == {claim.id for claim in every_claim()}
+    assert set(found.values()) == {"`verified.ids: == 0 -> != 0`"}
 
 
 # What drifts. Each of these leaves the document as it is, and the code or spec/ not.
