@@ -7,19 +7,27 @@ READY := .venv/.ready
 PROVE = $(BIN)/verified prove --json build/report.json --junit build/report.xml \
 	--sarif build/report.sarif --certificates build/certificates
 
-.PHONY: verify audit test e2e lint bench wheel lock clean
+.PHONY: verify audit test browser e2e lint bench wheel lock clean
 
 # Fails too if spec/INVARIANTS.md does not say what this run has shown.
 verify: $(READY)
 	$(PROVE)
-	$(BIN)/verified audit build/report.json --against spec/INVARIANTS.md
+	$(BIN)/verified audit build/report.json --against spec/INVARIANTS.md \
+		--site build/audit --certificates build/certificates
 
 audit: $(READY)
 	$(PROVE)
-	$(BIN)/verified audit build/report.json --document spec/INVARIANTS.md
+	$(BIN)/verified audit build/report.json --document spec/INVARIANTS.md \
+		--site build/audit --certificates build/certificates
 
 test: $(READY)
 	VERIFIED_CONTRACTS=1 $(BIN)/python -m pytest --junit-xml=build/tests.xml
+
+# The site in Chromium, which .ci/chromium installs on Debian.
+browser: $(READY)
+	@bash .ci/chromium
+	VERIFIED_CONTRACTS=1 $(BIN)/python -m pytest tests/browser/browser_*.py \
+		--junit-xml=build/browser.xml
 
 e2e: $(READY)
 	@command -v go >/dev/null || { \

@@ -38,14 +38,12 @@ from proofs.verdict import Verdict
 from . import reports
 
 ROOT = SPEC.parent
-ARROWS = {("Running", "Closing"): ["ShutdownAsked"]}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def drawn() -> Iterator[None]:
-    """Arrows that cost nothing; those of the machines are tested where they are computed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(audit_module, "labels", lambda machine: ARROWS)
+        patch.setattr(audit_module, "labels", reports.labels)
         yield
 
 
@@ -212,8 +210,8 @@ def test_a_weaker_verdict_is_a_difference(
 def test_a_transition_that_changed_is_a_difference(
     report: dict[str, Any], tmp_path: Path, document: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    more = ARROWS | {("Closing", "Running"): ["Forked"]}
-    monkeypatch.setattr(audit_module, "labels", lambda machine: more)
+    more = {("Closing", "Running"): ["Forked"]}
+    monkeypatch.setattr(audit_module, "labels", lambda machine: reports.labels(machine) | more)
     result = difference(report, tmp_path, document)
     assert result.exit_code == 1
     assert "+    Closing --> Running: Forked\n" in result.output

@@ -24,19 +24,27 @@ for (const form of document.querySelectorAll("form.filter")) {
     output.textContent = filtered ? `${shown} of ${entries.length} ${form.dataset.of}` : "";
   };
 
+  const clear = () => {
+    form.reset();
+    show();
+  };
+
   // A link to an entry that is filtered out shows it.
   const reveal = () => {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (target && target.closest("[hidden]")) {
-      form.reset();
-      show();
+      clear();
       target.scrollIntoView();
     }
   };
 
   form.addEventListener("input", show);
+  form.addEventListener("change", show);
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(show));
+  form.querySelector("button").addEventListener("click", (event) => {
+    event.preventDefault();
+    clear();
+  });
   addEventListener("hashchange", reveal);
   addEventListener("keydown", (event) => {
     const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
