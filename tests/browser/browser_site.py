@@ -222,9 +222,12 @@ def test_a_link_to_what_is_filtered_out_shows_it(browser: Chrome, address: str) 
     assert browser.find_element(By.NAME, "text").get_attribute("value") == ""
 
 
+@pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize("page", PAGES)
-def test_nothing_is_wider_than_a_phone(browser: Chrome, address: str, page: str) -> None:
-    resize(browser, *PHONE)
+def test_nothing_is_wider_than_the_screen(
+    browser: Chrome, address: str, page: str, screen: tuple[int, int]
+) -> None:
+    resize(browser, *screen)
     browser.get(f"{address}/{page}")
     for each in browser.find_elements(By.TAG_NAME, "details")[:3]:
         browser.execute_script("arguments[0].open = true", each)
@@ -234,7 +237,7 @@ def test_nothing_is_wider_than_a_phone(browser: Chrome, address: str, page: str)
         " e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 200))"
     )
     assert wide == []
-    assert browser.execute_script("return document.documentElement.scrollWidth") == PHONE[0]
+    assert browser.execute_script("return document.documentElement.scrollWidth") == screen[0]
     text = browser.execute_script(
         "return [...document.querySelectorAll('p')]"
         ".map(e => parseFloat(getComputedStyle(e).fontSize))"
