@@ -301,13 +301,18 @@ def check(paths: tuple[Path, ...]) -> None:
 
     Exit status: 1 if a solver finds any of them not to be unsatisfiable.
     """
-    files = [file for path in paths for file in (sorted(path.rglob("*.smt2")) or [path])]
+    files = [
+        f for path in paths for f in (sorted(path.rglob("*.smt2")) if path.is_dir() else [path])
+    ]
     obligations = [file for file in files if file.name != "invariant.smt2"]
     if not obligations:
         raise click.UsageError("there is no obligation; invariant.smt2 is only to be read")
     holds = True
     for file in obligations:
-        answers = induction.answers(file.read_text(encoding="utf-8"))
+        try:
+            answers = induction.answers(file.read_text(encoding="utf-8"))
+        except Exception as error:
+            raise click.UsageError(f"{file} is no obligation in SMT-LIB 2: {error}") from None
         holds = holds and set(answers.values()) == {"unsat"}
         click.echo(f"{file}: " + ", ".join(f"{name} {said}" for name, said in answers.items()))
     sys.exit(0 if holds else 1)
