@@ -4,14 +4,31 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: verify test e2e conform-programs conformance newest lint bench docs wheel lock clean
+PROVE = $(BIN)/verified prove --json build/report.json --junit build/report.xml \
+	--sarif build/report.sarif --certificates build/certificates
+AUDIT = $(BIN)/verified audit build/report.json --site build/audit --certificates build/certificates
 
+.PHONY: verify audit test browser e2e conform-programs conformance newest lint bench docs wheel lock clean
+
+# Fails too if spec/INVARIANTS.md does not say what this run has shown, and prints the difference,
+# which there is to see as well when claims have failed.
 verify: $(READY)
-	$(BIN)/verified prove --json build/report.json --junit build/report.xml \
-		--certificates build/certificates
+	$(PROVE) || { status=$$?; test $$status != 1 || $(AUDIT) --against spec/INVARIANTS.md; \
+		exit $$status; }
+	$(AUDIT) --against spec/INVARIANTS.md
+
+audit: $(READY)
+	$(PROVE)
+	$(AUDIT) --document spec/INVARIANTS.md
 
 test: $(READY)
 	VERIFIED_CONTRACTS=1 $(BIN)/python -m pytest --junit-xml=build/tests.xml
+
+# The site in Chromium, which .ci/chromium installs on Debian.
+browser: $(READY)
+	@bash .ci/chromium
+	VERIFIED_CONTRACTS=1 $(BIN)/python -m pytest tests/browser/browser_*.py \
+		--junit-xml=build/browser.xml
 
 e2e: $(READY)
 	@command -v go >/dev/null || { \

@@ -8,6 +8,8 @@ with the tool itself.
 from __future__ import annotations
 
 import ast
+import difflib
+import json
 import os
 import signal
 import sys
@@ -25,15 +27,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import verified
 
 from . import report, runner
+from .audit import Audit, Stale, invariants
 from .claim import ENGINES, MODULES, Claim, claim_of, every_claim
 from .conform.command import conform
 from .conform.matrix import matrix
 from .diagram import document
-from .engines import Options
+from .engines import Options, induction
 from .grammar import SPEC
 from .machine import MACHINES
 from .prover import Result, subject_name
 from .requirements import discharged_by, requirements
+from .sarif import as_sarif
+from .site import write as write_site
+from .touched import touched
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -71,6 +77,12 @@ of_modules = click.option(
     "expression",
     metavar="EXPR",
     help="Only claims whose id matches: words joined by and, or, not.",
+)
+@click.option(
+    "--requirement",
+    "needed",
+    metavar="ID",
+    help="Only claims that discharge this requirement of spec/.",
 )
 @click.option("--engine", metavar="NAME", help=f"Only this engine: {', '.join(ENGINES)}.")
 @click.option(
@@ -110,6 +122,12 @@ of_modules = click.option(
     help="Write the report as JUnit XML.",
 )
 @click.option(
+    "--sarif",
+    "sarif_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what fell short as SARIF 2.1.0, at the lines of the code.",
+)
+@click.option(
     "--tests",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
@@ -124,6 +142,7 @@ of_modules = click.option(
 )
 def prove(
     expression: str | None,
+    needed: str | None,
     engine: str | None,
     jobs: int,
     timeout: float,
@@ -131,17 +150,20 @@ def prove(
     seed: int,
     json_file: Path | None,
     junit_file: Path | None,
+    sarif_file: Path | None,
     folder: Path,
     certificates: Path | None,
 ) -> None:
     """Prove the claims and say how strong the evidence is."""
-    claims = selected(expression, engine)
-    if expression is None and engine is None and MODULES not in os.environ:
+    claims = selected(expression, engine, needed)
+    is_whole = expression is None and engine is None and needed is None
+    if is_whole and MODULES not in os.environ:
         check_that_none_is_missing(claims)
     options = Options(timeout=timeout, examples=examples, seed=seed)
     engines = None if engine is None else [engine]
     selection = {
         "expression": expression,
+        "requirement": needed,
         "engine": engine,
         "examples": examples,
         "seed": seed,
@@ -169,6 +191,9 @@ def prove(
             report.write_atomically(json_file, text.encode() + b"\n")
         if junit_file is not None:
             report.write_atomically(junit_file, report.as_junit(results, complete))
+        if sarif_file is not None:
+            text = report.to_json(as_sarif(results, complete))
+            report.write_atomically(sarif_file, text.encode() + b"\n")
         if certificates is not None:
             report.write_certificates(results, certificates)
     except OSError as error:
@@ -210,6 +235,26 @@ def _live(console: Console, results: Any, total: int, keep: Callable[[Result], N
         for result in results:
             keep(result)
             progress.update(task, advance=1, description=report.line(result))
+
+
+@command.command(name="touched")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--list", "only_list", is_flag=True, help="List them, and prove nothing.")
+def prove_touched(files: tuple[Path, ...], only_list: bool) -> None:
+    """Prove the claims that a change of FILES touches, as a hook before a commit does.
+
+    Exit status: that of prove; 0 if they touch none.
+    """
+    claims = touched(files)
+    if not claims:
+        click.echo("no claim speaks of these files")
+        return
+    if only_list:
+        click.echo("\n".join(claim.id for claim in claims))
+        return
+    of_all = len(claims) == len(every_claim())
+    words = " or ".join(f"'{claim.id}'" for claim in claims)
+    prove.main([] if of_all else ["-k", words], prog_name="verified prove")
 
 
 @command.command(name="list")
@@ -276,6 +321,96 @@ def explain(name: str) -> None:
 
 
 @command.command()
+@click.argument(
+    "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(True, path_type=Path)
+)
+def check(paths: tuple[Path, ...]) -> None:
+    """Ask Z3 and cvc5 again whether certificates hold: files, or folders of them.
+
+    Exit status: 1 if a solver finds any of them not to be unsatisfiable.
+    """
+    files = [
+        f for path in paths for f in (sorted(path.rglob("*.smt2")) if path.is_dir() else [path])
+    ]
+    obligations = [file for file in files if file.name != "invariant.smt2"]
+    if not obligations:
+        raise click.UsageError("there is no obligation; invariant.smt2 is only to be read")
+    holds = True
+    for file in obligations:
+        try:
+            answers = induction.answers(file.read_text(encoding="utf-8"))
+        except Exception as error:
+            raise click.UsageError(f"{file} is no obligation in SMT-LIB 2: {error}") from None
+        holds = holds and set(answers.values()) == {"unsat"}
+        click.echo(f"{file}: " + ", ".join(f"{name} {said}" for name, said in answers.items()))
+    sys.exit(0 if holds else 1)
+
+
+@command.command()
+@click.argument("found", metavar="REPORT", type=click.Path(True, dir_okay=False, path_type=Path))
+@click.option(
+    "--document",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what the report shows of each requirement, as Markdown.",
+)
+@click.option(
+    "--against",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Compare that with a document; exit status 1 and the difference if it is another.",
+)
+@click.option(
+    "--site",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write it as a site; what is in the folder is replaced.",
+)
+@click.option(
+    "--certificates",
+    type=click.Path(True, file_okay=False, path_type=Path),
+    help="The certificates of the same run, for the site.",
+)
+def audit(
+    found: Path,
+    document: Path | None,
+    against: Path | None,
+    site: Path | None,
+    certificates: Path | None,
+) -> None:
+    """Write what an auditor reads, from the JSON report of a complete run."""
+    try:
+        kept = against or document
+        before = kept.read_text(encoding="utf-8") if kept is not None and kept.exists() else ""
+        shown = Audit(json.loads(found.read_text(encoding="utf-8")), before)
+    except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
+        raise click.UsageError(f"{found} is no report: {error}") from None
+    except Stale as reason:
+        raise click.UsageError(
+            f"{found} shows something else: {reason}; run `make verify`"
+        ) from None
+    text = invariants(shown)
+    try:
+        if document is not None:
+            report.write_atomically(document, text.encode())
+        if site is not None:
+            write_site(shown, site, certificates)
+    except OSError as error:
+        raise click.UsageError(f"the audit cannot be written: {error}") from None
+    if against is not None and not is_up_to_date(against, before, text):
+        sys.exit(1)
+
+
+def is_up_to_date(document: Path, before: str, text: str) -> bool:
+    """Whether a document has this text; prints the difference."""
+    lines = difflib.unified_diff(
+        before.splitlines(True), text.splitlines(True), str(document), "what this run shows", n=0
+    )
+    difference = "".join(lines)
+    if difference:
+        click.echo(difference, nl=False)
+        click.echo(f"\n{document} is out of date. If what changed is meant, run `make audit`.")
+    return not difference
+
+
+@command.command()
 def diagram() -> None:
     """Draw the machines as their transitions are, in Mermaid; kept in spec/machines.md."""
     every_claim()
@@ -291,8 +426,7 @@ def _explain_requirement(id: str) -> None:
     for claim in claims:
         click.echo(f"  discharged by  {claim.id}: {claim.sentence}")
     if not claims:
-        why = f": {needed.elsewhere}" if needed.elsewhere else ""
-        click.echo(f"  not discharged by any claim{why}")
+        click.echo(f"  not discharged by any claim: {needed.reason}")
 
 
 def check_that_none_is_missing(claims: Sequence[Claim]) -> None:
@@ -316,7 +450,7 @@ def listed(claim: Claim) -> str:
     return f"{claim.id} {report.verdict_name(claim.required)}"
 
 
-def selected(expression: str | None, engine: str | None) -> list[Claim]:
+def selected(expression: str | None, engine: str | None, needed: str | None = None) -> list[Claim]:
     """The claims that are meant; a usage error if there are none."""
     if engine is not None and engine not in ENGINES:
         raise click.UsageError(f"there is no engine {engine!r}; there are {', '.join(ENGINES)}")
@@ -328,6 +462,12 @@ def selected(expression: str | None, engine: str | None) -> list[Claim]:
             raise click.UsageError(
                 f"no claim matches -k {expression!r}; `verified list` shows them"
             )
+    if needed is not None:
+        if needed not in requirements():
+            raise click.UsageError(f"there is no requirement {needed!r} in spec/")
+        claims = [c for c in claims if needed in c.discharges]
+        if not claims:
+            raise click.UsageError(f"no selected claim discharges {needed}")
     if engine is not None:
         claims = [c for c in claims if engine in c.engines]
         if not claims:

@@ -116,8 +116,36 @@ class ContractClaim(Claim):
         return node
 
     @property
+    def ensures(self) -> str:
+        """The condition, as it is written."""
+        return self._written(self.condition)
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """What the arguments must meet, as it is written."""
+        return tuple(map(self._written, self._decorators("require")))
+
+    @property
+    def helpers(self) -> tuple[str, ...]:
+        """The source of the private functions that the conditions call."""
+        module = sources.module(self.function.__module__)
+        names = {
+            node.id
+            for condition in (self.condition, *self._decorators("require"))
+            for node in ast.walk(condition)
+            if isinstance(node, ast.Name) and node.id.startswith("_")
+        }
+        found = (module.definitions[name] for name in sorted(names & module.definitions.keys()))
+        return tuple(ast.get_source_segment(module.text, node) or "" for node in found)
+
+    def _written(self, node: ast.expr) -> str:
+        body = node.body if isinstance(node, ast.Lambda) else node
+        text = sources.module(self.function.__module__).text
+        return " ".join((ast.get_source_segment(text, body) or "").split())
+
+    @property
     def sentence(self) -> str:  # type: ignore[override]
-        return f"{self.name} ensures {ast.unparse(self.condition.body)}"
+        return f"{self.name} ensures {self.ensures}"
 
     @cached_property
     def raises(self) -> tuple[type[BaseException], ...]:

@@ -8,7 +8,7 @@ takes it.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import z3
@@ -76,14 +76,19 @@ def _shortest(unrolled: Unrolling, taken: dict[str, z3.BoolRef]) -> Run | None:
     return next((run for run in found if run is not None), None)
 
 
-def mermaid(machine: Machine) -> str:
-    """The arrows from one phase to another, as Mermaid."""
-    lines = ["stateDiagram-v2", f"    [*] --> {machine.phases[0]}"]
-    labels: dict[tuple[str, str], list[str]] = {}
+def labels(machine: Machine) -> dict[tuple[str, str], list[str]]:
+    """The events that lead from one phase to another, by the two."""
+    found: dict[tuple[str, str], list[str]] = {}
     for arrow in arrows(machine):
         if arrow.source != arrow.target:
-            labels.setdefault((arrow.source, arrow.target), []).append(arrow.event)
-    lines += [f"    {a} --> {b}: {', '.join(events)}" for (a, b), events in labels.items()]
+            found.setdefault((arrow.source, arrow.target), []).append(arrow.event)
+    return found
+
+
+def mermaid(machine: Machine, drawn: Mapping[tuple[str, str], list[str]]) -> str:
+    """A machine with these arrows, as Mermaid."""
+    lines = ["stateDiagram-v2", f"    [*] --> {machine.phases[0]}"]
+    lines += [f"    {a} --> {b}: {', '.join(events)}" for (a, b), events in drawn.items()]
     return "\n".join(lines)
 
 
@@ -96,5 +101,5 @@ def document(machines: Iterable[Machine]) -> str:
         "them. Events that leave a machine in its phase are not drawn.",
     ]
     for machine in machines:
-        parts += [f"## {machine.name}", f"```mermaid\n{mermaid(machine)}\n```"]
+        parts += [f"## {machine.name}", f"```mermaid\n{mermaid(machine, labels(machine))}\n```"]
     return "\n\n".join(parts) + "\n"

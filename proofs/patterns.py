@@ -74,7 +74,9 @@ def pattern(name: PatternName) -> re.Pattern[str]:
 PATTERN_NAMES = tuple(patterns(modules()))
 
 PATTERNS = tuple(
-    Constant(f"verified.{m}", p) for m, _, p in (n.partition(".") for n in PATTERN_NAMES)
+    Constant(module.__name__, f"verified.{name}".removeprefix(f"{module.__name__}."))
+    for module in modules()
+    for name in patterns([module])
 )
 
 DOMAINS[PatternName] = Domain(st.sampled_from(PATTERN_NAMES), PATTERN_NAMES)

@@ -21,11 +21,16 @@ from rich.text import Text
 
 import verified
 
+from .claim import every_claim
 from .contracts import modules
 from .prover import Result
+from .statement import statement
 from .verdict import Finding, Verdict
 
-SCHEMA = "verified-report-1"
+SCHEMA = "verified-report-2"
+
+ROOT = Path(verified.__file__).resolve().parent.parent
+"""The folder that holds the code: of a checkout, or where a wheel is installed."""
 
 STYLES = {
     Verdict.PROVED: "green",
@@ -126,6 +131,7 @@ def as_json(results: Sequence[Result], complete: bool, selection: dict[str, Any]
     ``complete`` says that every selected claim has its result; ``selection`` what was
     selected, and how much each engine might spend.
     """
+    claims = {claim.id: claim for claim in every_claim()}
     tools = ("crosshair-tool", "hypothesis", "icontract", "mutmut")
     return {
         "schema": SCHEMA,
@@ -139,14 +145,25 @@ def as_json(results: Sequence[Result], complete: bool, selection: dict[str, Any]
         "source_digest": {"algorithm": "sha256", "value": source_digest()},
         "complete": complete,
         "selection": selection,
-        "claims": [_claim(result) for result in sorted(results, key=lambda r: r.id)],
+        "claims": [
+            _claim(result) | {"statement": statement(claims[result.id])}
+            for result in sorted(results, key=lambda r: r.id)
+        ],
     }
+
+
+def relative(path: str | Path) -> str:
+    """A file of the code or the evidence, named from the root of both."""
+    path = Path(path).resolve()
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.as_posix()
 
 
 def _claim(result: Result) -> dict[str, Any]:
     return {
         "id": result.id,
         "sentence": result.sentence,
+        "file": relative(result.where[0]),
+        "line": result.where[1],
         "discharges": list(result.discharges),
         "subject": list(result.subject),
         "required": verdict_name(result.required),

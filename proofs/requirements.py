@@ -12,23 +12,55 @@ from .grammar import SPEC
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where a sentence stands: a document of a repository at a commit, and a section of it."""
+
+    repository: str
+    commit: str
+    path: str
+    section: str
+
+    def __str__(self) -> str:
+        return f"{self.repository}@{self.commit} {self.path}" + (
+            f"#{self.section}" if self.section else ""
+        )
+
+    @property
+    def url(self) -> str:
+        """The document as it was at the commit."""
+        place = f"https://github.com/{self.repository}/blob/{self.commit}/{self.path}"
+        # A part of a message, of which the page has no anchor.
+        is_anchor = self.path.endswith(".md") and self.section
+        return f"{place}#{self.section}" if is_anchor else place
+
+
+@dataclass(frozen=True)
 class Requirement:
     """One sentence of a standard. ``sources`` say where it stands, pinned to a version.
 
-    ``elsewhere`` says why it binds somebody else than this code, where it does. ``since`` is
-    the version of the standard that has it, if not all have; ``status`` that of the sentence.
+    Where no claim discharges it, one of the last three says why: it binds somebody else than
+    this code, it is of something that this code does not offer, or it is not met.
     """
 
     id: str
     level: str
     text: str
     standard: str
-    sources: tuple[str, ...]
-    elsewhere: str | None = None
-    since: str | None = None
-    status: str = "stable"
-    file: str = ""
+    file: str
     """The name of the file in ``spec``, which is the short name of the standard."""
+    sources: tuple[Source, ...]
+    since: str | None = None
+    """The version of the standard that first has it, where that matters."""
+    status: str | None = None
+    """What the standard says of how settled it is, where it is not."""
+    elsewhere: str | None = None
+    not_offered: str | None = None
+    open: str | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """Why nothing discharges it; None if something does."""
+        return self.elsewhere or self.not_offered or self.open
 
 
 @lru_cache(maxsize=1)
@@ -40,26 +72,24 @@ def requirements() -> dict[str, Requirement]:
     }
     standards = {name: file for name, file in files.items() if "standard" in file}
     documents = {
-        tag: f"{file['standard']['repository']} {path}"
+        tag: (row["repository"], row["commits"][row["reads"]], path)
         for file in standards.values()
+        for row in [file["standard"]]
         for tag, path in file["documents"].items()
     }
 
-    def source(text: str) -> str:
+    def source(text: str) -> Source:
         tag, _, section = text.partition("#")
-        return f"{documents[tag]}#{section}" if section else documents[tag]
+        return Source(*documents[tag], section)
 
     return {
         row["id"]: Requirement(
-            row["id"],
-            row["level"],
-            row["text"],
-            f"{file['standard']['title']} {file['standard']['version']}",
-            tuple(map(source, row["sources"])),
-            row.get("elsewhere"),
-            row.get("since"),
-            row.get("status", "stable"),
-            name,
+            **row
+            | {
+                "standard": f"{file['standard']['title']} {file['standard']['version']}",
+                "file": name,
+                "sources": tuple(map(source, row["sources"])),
+            }
         )
         for name, file in standards.items()
         for row in file["requirement"]

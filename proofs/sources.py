@@ -45,6 +45,11 @@ class Module:
         return found
 
     @cached_property
+    def lines(self) -> dict[str, int]:
+        """Where functions, methods and constants are defined, by qualified name."""
+        return {name: line for name, line, _ in defined(self.text)}
+
+    @cached_property
     def codes(self) -> dict[str, types.CodeType]:
         found: dict[str, types.CodeType] = {}
 
@@ -154,3 +159,40 @@ def definition(function: Callable[..., Any]) -> ast.FunctionDef:
     if found is None or source.codes.get(name) != inner.__code__:
         raise SourceMismatch(f"{inner.__module__}.{name} does not run what {source.path} says")
     return found
+
+
+def defined(text: str, prefix: str = "") -> Iterator[tuple[str, int, bool]]:
+    """What a source defines: qualified name, line, and whether it is a function.
+
+    Functions, methods and constants, in the order of the source, each once.
+    """
+    seen = set()
+    for name, line, is_function in _defined(ast.parse(text).body, prefix):
+        if name not in seen:
+            seen.add(name)
+            yield name, line, is_function
+
+
+def _defined(body: Iterable[ast.stmt], prefix: str) -> Iterator[tuple[str, int, bool]]:
+    for node in body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield prefix + name, node.lineno, True
+            case ast.ClassDef(name=name):
+                yield from _defined(node.body, f"{prefix}{name}.")
+            case ast.Assign(targets=targets):
+                for target in targets:
+                    if isinstance(target, ast.Name):
+                        yield prefix + target.id, node.lineno, False
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr()):
+                yield prefix + name, node.lineno, False
+
+
+def place(subject: Any) -> tuple[str, int]:
+    """File and line of a function, or of a constant that is named with its module."""
+    if hasattr(subject, "module") and hasattr(subject, "name"):
+        source = module(subject.module)
+        return source.path, source.lines[subject.name]
+    inner = innermost(subject)
+    source = module(inner.__module__)
+    return source.path, source.lines.get(inner.__qualname__, inner.__code__.co_firstlineno)

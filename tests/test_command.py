@@ -82,6 +82,11 @@ def test_a_verdict_below_what_is_required_exits_with_one() -> None:
         (["prove", "-k", "flags_are_bits", "--engine", "language"], "no selected claim has"),
         (["prove", "--jobs", "0"], "not in the range"),
         (["prove", "--timeout", "0"], "not in the range"),
+        (["prove", "--requirement", "XX-99"], "there is no requirement 'XX-99'"),
+        (["prove", "--requirement", "SA-01"], "no selected claim discharges SA-01"),
+        (["check", "spec"], "there is no obligation"),
+        (["check", "README.md"], "README.md is no obligation in SMT-LIB 2"),
+        (["check", "no/such/file"], "does not exist"),
         (["explain", "traceparent.round"], "did you mean traceparent.round_trip?"),
         (["explain", "nothing-like-it"], "`verified list` shows them"),
         (["nonsense"], "No such command"),
@@ -181,6 +186,34 @@ def test_list_and_explain_say_what_a_claim_stands_for() -> None:
     requirement = called("explain", "TP-05").output
     assert "traceparent.accepts_what_the_standard_allows" in requirement
     assert "not discharged by any claim" in called("explain", "SA-01").output
+
+
+def test_the_claims_of_a_requirement_are_asked() -> None:
+    claims = command.selected(None, None, "TP-05")
+    assert {claim.id for claim in claims} == {
+        claim.id for claim in every_claim() if "TP-05" in claim.discharges
+    }
+    assert len(claims) > 1
+
+
+def test_certificates_are_checked_by_both_solvers(tmp_path: Path) -> None:
+    run = called(
+        *("prove", "-k", "'batching.closed_once'", "--jobs", "1"),
+        *("--certificates", str(tmp_path), "--tests", str(tmp_path)),
+    )
+    assert run.exit_code == 0, run.output
+    folder = tmp_path / "batching.closed_once"
+    checked = called("check", str(folder))
+    assert checked.exit_code == 0
+    lines = checked.output.splitlines()
+    assert len(lines) == len(list(folder.glob("*.smt2"))) - 1 > 2
+    assert all(line.endswith(": Z3 unsat, cvc5 unsat") for line in lines)
+    # An obligation that does not hold, and a file that is none.
+    for broken, status in (("(set-logic ALL)\n(check-sat)\n", 1), ("nonsense", 2)):
+        (folder / "start.smt2").write_text(broken)
+        checked = called("check", str(folder))
+        assert checked.exit_code == status
+        assert "start.smt2: Z3 unsat, cvc5 unsat" not in checked.output
 
 
 def test_junit_holds_whatever_a_counterexample_holds() -> None:

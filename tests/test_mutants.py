@@ -1,5 +1,6 @@
 """A mutant is the running code while it is in place, and nothing of it stays."""
 
+import threading
 from typing import Any, cast
 
 import libcst as cst
@@ -91,6 +92,11 @@ def test_what_does_not_end_is_stopped_even_if_it_catches_all_exceptions() -> Non
 
     with pytest.raises(TooSlow), time_limit(0.05):
         stubborn()
+
+
+def test_what_waits_is_stopped_too() -> None:
+    with pytest.raises(TooSlow), time_limit(0.05):
+        threading.Event().wait()
 
 
 @pytest.mark.parametrize("subject", [traceparent.fields, IdGenerator.root, batching._looked])

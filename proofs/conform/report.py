@@ -124,7 +124,10 @@ def print_deviations(console: Console, report: Report) -> None:
             f"{escape(result.check.kind)}"
         )
         rows = [
-            ("the standard", f"{needed.text} ({needed.level}; {'; '.join(needed.sources)})"),
+            (
+                "the standard",
+                f"{needed.text} ({needed.level}; {'; '.join(map(str, needed.sources))})",
+            ),
             ("input", _text(result.input)),
             ("expected", result.expected),
             ("got", _text(result.got)),
@@ -185,7 +188,7 @@ def _row(result: Result) -> dict[str, Any]:
         "got": result.got,
         "expected": result.expected,
         "sentence": needed.text,
-        "source": list(needed.sources),
+        "source": [str(each) for each in needed.sources],
         "script": result.script,
         "note": result.note,
     }
@@ -272,7 +275,7 @@ def rows(reports: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
                 "id": needed.id,
                 "level": needed.level,
                 "sentence": needed.text,
-                "source": needed.sources,
+                "source": [str(each) for each in needed.sources],
                 "cells": cells,
             }
 

@@ -243,7 +243,7 @@ def _searched(
         return Finding(NAME, Verdict.UNKNOWN, reason="Spacer came to no end")
     obligations = list(_obligations(lifted, broken, found))
     for obligation in obligations:
-        for solver, check in (("Z3", _by_z3), ("cvc5", _by_cvc5)):
+        for solver, check in CHECKERS.items():
             said = check(obligation.text, options.timeout)
             if said == "sat":
                 reason = f"{solver} finds a hole in the invariant: {obligation.name}"
@@ -412,6 +412,14 @@ def _by_cvc5(text: str, timeout: float) -> str:
         said.append(str(output).strip())
     answers = [line for line in said if line]
     return answers[-1] if answers else "nothing"
+
+
+CHECKERS = {"Z3": _by_z3, "cvc5": _by_cvc5}
+
+
+def answers(text: str, timeout: float = 60.0) -> dict[str, str]:
+    """What each solver says of an obligation; it holds if all say ``unsat``."""
+    return {solver: check(text, timeout) for solver, check in CHECKERS.items()}
 
 
 def shortest_run(
