@@ -30,6 +30,7 @@ from .diagram import document
 from .engines import Options
 from .grammar import SPEC
 from .machine import MACHINES
+from .memory import Memory, default_folder
 from .prover import Result, subject_name
 from .requirements import discharged_by, requirements
 
@@ -93,6 +94,15 @@ def command() -> None:
     help="Where tests for refuted claims are written.",
 )
 @click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=default_folder,
+    envvar="VERIFIED_CACHE",
+    show_default="build/cache, or $XDG_CACHE_HOME/verified",
+    help="Where is remembered what need not be computed again.",
+)
+@click.option("--no-cache", is_flag=True, help="Compute everything, and remember nothing.")
+@click.option(
     "--certificates",
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the certificates of proofs by induction are written, in SMT-LIB 2.",
@@ -107,6 +117,8 @@ def prove(
     json_file: Path | None,
     junit_file: Path | None,
     folder: Path,
+    cache: Path,
+    no_cache: bool,
     certificates: Path | None,
 ) -> None:
     """Prove the claims and say how strong the evidence is."""
@@ -115,6 +127,7 @@ def prove(
         check_that_none_is_missing(claims)
     options = Options(timeout=timeout, examples=examples, seed=seed)
     engines = None if engine is None else [engine]
+    memory = None if no_cache else Memory(cache)
     selection = {
         "expression": expression,
         "engine": engine,
@@ -129,9 +142,11 @@ def prove(
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", tempfile.gettempdir() + "/hypothesis")
     show = _live if console.is_terminal else _plain
     with _interruptions() as interrupted:
-        found = runner.run(claims, options, engines, jobs, lambda: bool(interrupted))
+        found = runner.run(claims, options, engines, jobs, lambda: bool(interrupted), memory)
         show(console, found, len(claims), results.append)
     complete = len(results) == len(claims)
+    if memory is not None:
+        memory.forget_the_old()
     if interrupted:
         console.print("interrupted", style="bold red")
     results.sort(key=lambda r: r.id)

@@ -3,6 +3,8 @@
 Each worker starts as a new interpreter: no solver, no hash seed and no switched
 contract of the calling process reaches into a proof. A claim that overruns its limit
 is stopped with its process, solver and all.
+
+What an earlier run found out, and may stand for what this one would, is not found out again.
 """
 
 from __future__ import annotations
@@ -12,14 +14,18 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, TimeoutError, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import connection
 from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
+from . import dependence, drawn, remembered
 from .claim import Claim, every_claim
 from .engines import Options
+from .memory import Memory
 from .prover import Result, failed, prove
 from .verdict import Verdict
 
@@ -27,13 +33,28 @@ LOOK_EVERY = 0.2
 """How long it may take until a run that is over ends, in seconds."""
 
 
+@dataclass(frozen=True)
+class Task:
+    """A claim to be proved in another process, and what is known of it already."""
+
+    id: str
+    options: Options
+    engines: tuple[str, ...] | None
+    bites: str | None = None
+    place: drawn.Place | None = None
+
+
+Submit = Callable[[Task], Future[Result]]
+
+
 @lru_cache(maxsize=1)
 def _claims() -> dict[str, Claim]:
     return {claim.id: claim for claim in every_claim()}
 
 
-def _prove(id: str, options: Options, engines: Sequence[str] | None) -> Result:
-    return prove(_claims()[id], options, engines)
+def _prove(task: Task) -> Result:
+    with drawn.remembered(task.place):
+        return prove(_claims()[task.id], task.options, task.engines, task.bites)
 
 
 def _end_with_the_caller() -> None:
@@ -56,12 +77,59 @@ def run(
     engines: Sequence[str] | None = None,
     jobs: int = 1,
     is_over: Callable[[], bool] = bool,
+    memory: Memory | None = None,
 ) -> Iterator[Result]:
     """Prove the claims, so many at a time, and yield the results as they come.
 
-    Each claim gets exactly one result; the claims that look most costly start first. When
+    Each claim gets exactly one result; the claims that took longest before start first, and
+    those that look most costly. What is in the memory is not proved again. When
     ``is_over`` says so, no more are waited for.
     """
+    keys: dict[str, str] = {}
+    tasks: list[tuple[Claim, Task]] = []
+    asked = None if engines is None else tuple(engines)
+    for claim in claims:
+        key = None if memory is None else remembered.key(claim, options, engines)
+        if memory is None or key is None:
+            tasks.append((claim, Task(claim.id, options, asked)))
+            continue
+        known = remembered.recall(memory, claim, key)
+        if known.result is not None:
+            yield known.result
+            continue
+        keys[claim.id] = key
+        place = drawn.Place(memory, str(dependence.inputs()), str(dependence.digest(claim)))
+        tasks.append((claim, Task(claim.id, options, asked, known.bites, place)))
+    if not tasks or is_over():
+        return
+    took = {c.id: _took(memory, c) for c, _ in tasks}
+    tasks.sort(key=lambda t: (-took[t[0].id], "symbolic" not in t[0].engines, t[0].id))
+    with _processes(min(jobs, len(tasks)), options) as submit:
+        pending = {submit(task): claim for claim, task in tasks}
+        while pending and not is_over():
+            # What is raised amid a wait, as Ctrl-C is, would leave locks that stop needs.
+            done, _ = wait(pending, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
+            for future in done:
+                claim = pending.pop(future)
+                result = _result(future, claim, options)
+                if memory is not None and claim.id in keys:
+                    remembered.remember(memory, keys[claim.id], result)
+                    memory.put("seconds", claim.id, str(result.seconds or 0.0).encode())
+                yield result
+
+
+def _took(memory: Memory | None, claim: Claim) -> float:
+    """How long a claim took when it was last proved, in seconds; 0 if that is not known."""
+    stored = None if memory is None else memory.get("seconds", claim.id)
+    try:
+        return float(stored or 0)
+    except ValueError:
+        return 0.0
+
+
+@contextmanager
+def _processes(jobs: int, options: Options) -> Iterator[Submit]:
+    """So many processes of this machine, each of which ends when this one does."""
     # A contract that raises would hide from a claim what the code does, so the code runs
     # as it is shipped. Workers take the setting from the environment that they start in.
     before = os.environ.get("VERIFIED_CONTRACTS")
@@ -69,15 +137,7 @@ def run(
     context: Any = multiprocessing.get_context("spawn")
     pool: Any = ProcessPool(max_workers=jobs, initializer=_end_with_the_caller, context=context)
     try:
-        pending: dict[Future[Result], Claim] = {
-            pool.schedule(_prove, args=(claim.id, options, engines), timeout=_limit(options)): claim
-            for claim in sorted(claims, key=lambda c: ("symbolic" not in c.engines, c.id))
-        }
-        while pending and not is_over():
-            # What is raised amid a wait, as Ctrl-C is, would leave locks that stop needs.
-            done, _ = wait(pending, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield _result(future, pending.pop(future), options)
+        yield lambda task: pool.schedule(_prove, args=(task,), timeout=_limit(options))
     finally:
         pool.stop()
         pool.join()

@@ -19,9 +19,9 @@ class Elsewhere:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def __call__(self, id: str, options: Options, engines: object) -> Result:
-        claim = GOOD if id == GOOD.id else faulty.faulty(getattr(faulty, self.name))
-        return prove(claim, options, ["fuzz"] if claim is not GOOD else None)
+    def __call__(self, task: runner.Task) -> Result:
+        claim = GOOD if task.id == GOOD.id else faulty.faulty(getattr(faulty, self.name))
+        return prove(claim, task.options, ["fuzz"] if claim is not GOOD else None)
 
 
 def results(monkeypatch: pytest.MonkeyPatch, name: str) -> dict[str, Result]:
