@@ -57,6 +57,12 @@ def command() -> None:
     help="Processes that prove.",
 )
 @click.option(
+    "--dask",
+    "cluster",
+    metavar="ADDRESS",
+    help="Prove on the Dask cluster with this scheduler instead; needs the extra `cluster`.",
+)
+@click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     default=30.0,
@@ -72,6 +78,11 @@ def command() -> None:
 )
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Makes the draws of fuzzing repeatable."
+)
+@click.option(
+    "--database",
+    metavar="FOLDER|REDIS-URL",
+    help="Where inputs that failed are kept, which fuzzing tries first; may be shared.",
 )
 @click.option(
     "--json",
@@ -111,9 +122,11 @@ def prove(
     expression: str | None,
     engine: str | None,
     jobs: int,
+    cluster: str | None,
     timeout: float,
     examples: int,
     seed: int,
+    database: str | None,
     json_file: Path | None,
     junit_file: Path | None,
     folder: Path,
@@ -125,7 +138,7 @@ def prove(
     claims = selected(expression, engine)
     if expression is None and engine is None:
         check_that_none_is_missing(claims)
-    options = Options(timeout=timeout, examples=examples, seed=seed)
+    options = Options(timeout=timeout, examples=examples, seed=seed, examples_at=database)
     engines = None if engine is None else [engine]
     memory = None if no_cache else Memory(cache)
     selection = {
@@ -142,8 +155,13 @@ def prove(
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", tempfile.gettempdir() + "/hypothesis")
     show = _live if console.is_terminal else _plain
     with _interruptions() as interrupted:
-        found = runner.run(claims, options, engines, jobs, lambda: bool(interrupted), memory)
-        show(console, found, len(claims), results.append)
+        found = runner.run(
+            claims, options, engines, jobs, lambda: bool(interrupted), memory, cluster
+        )
+        try:
+            show(console, found, len(claims), results.append)
+        except runner.NoCluster as error:
+            raise click.UsageError(str(error)) from None
     complete = len(results) == len(claims)
     if memory is not None:
         memory.forget_the_old()

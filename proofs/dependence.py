@@ -21,7 +21,7 @@ import platform
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
-from importlib.metadata import distributions
+from importlib.metadata import distributions, version
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -42,6 +42,9 @@ VARIABLES = ("HYPOTHESIS", "LANG", "LC_", "OPENTELEMETRY", "OTEL", "PYTHON", "TZ
 
 KEPT_APART = "claims.txt"
 """The list of claims in ``spec``, which says which claims there are and nothing of their truth."""
+
+TOOLS = ("crosshair-tool", "cvc5", "hypothesis", "icontract", "mutmut")
+"""The libraries besides Z3 that have a part in verdicts."""
 
 CHANGES = ("setattr", "delattr", "globals", "exec", "eval")
 """Builtins that may change what a module has."""
@@ -65,6 +68,13 @@ def digest(claim: Claim) -> str | None:
 def inputs() -> str | None:
     """The digest of all that the domains depend on which ``proofs.domains`` itself defines."""
     return _digest(frozenset())
+
+
+def code() -> str:
+    """The digest of all sources and data, and of what proves by them, wherever that is."""
+    texts = [f"{name}\0{source.text}" for name, source in sorted(_sources().items())]
+    tools = [z3.get_full_version(), *(version(tool) for tool in TOOLS)]
+    return _sha256(*texts, json.dumps([_data(), platform.python_version(), tools]))
 
 
 def _roots(claim: Claim) -> Iterator[str]:
@@ -129,7 +139,7 @@ class Source:
         strings = (node.value for node in self.nodes if isinstance(node, ast.Constant))
         return [*found, *(text for text in strings if isinstance(text, str))]
 
-    @property
+    @cached_property
     def sees_all(self) -> bool:
         """Whether it uses what goes through all modules of the code."""
         return any(
@@ -139,7 +149,7 @@ class Source:
             for module, name, _ in self.imports
         )
 
-    @property
+    @cached_property
     def reaches_out(self) -> bool:
         """Whether it might change what other modules have, when it is imported or later."""
         ours = {as_ for module, _, as_ in self.imports if _is_ours(module)}
@@ -235,9 +245,12 @@ def _closure(roots: Iterable[str]) -> set[str]:
 @cache
 def _surroundings() -> str:
     """All that is no source: data, versions, settings."""
+    return json.dumps([_data(), versions(), settings(os.environ)])
+
+
+def _data() -> Sequence[tuple[str, str]]:
     files = [p for p in sorted(SPEC.rglob("*")) if p.is_file() and p.name != KEPT_APART]
-    data = [(str(p.relative_to(SPEC)), hashlib.sha256(p.read_bytes()).hexdigest()) for p in files]
-    return json.dumps([data, versions(), settings(os.environ)])
+    return [(str(p.relative_to(SPEC)), hashlib.sha256(p.read_bytes()).hexdigest()) for p in files]
 
 
 def versions() -> Sequence[object]:

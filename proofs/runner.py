@@ -9,13 +9,14 @@ What an earlier run found out, and may stand for what this one would, is not fou
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, TimeoutError, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import connection
 from typing import Any
@@ -40,8 +41,16 @@ class Task:
     id: str
     options: Options
     engines: tuple[str, ...] | None
+    limit: float
+    """Seconds after which it is stopped."""
     bites: str | None = None
     place: drawn.Place | None = None
+    code: str | None = None
+    """The digest of the code and tools with which it is to be proved elsewhere."""
+
+
+class NoCluster(Exception):
+    """There is no cluster to prove on."""
 
 
 Submit = Callable[[Task], Future[Result]]
@@ -78,8 +87,12 @@ def run(
     jobs: int = 1,
     is_over: Callable[[], bool] = bool,
     memory: Memory | None = None,
+    cluster: str | None = None,
 ) -> Iterator[Result]:
     """Prove the claims, so many at a time, and yield the results as they come.
+
+    They are proved by processes of this machine, or by the workers of the Dask cluster whose
+    scheduler has this address.
 
     Each claim gets exactly one result; the claims that took longest before start first, and
     those that look most costly. What is in the memory is not proved again. When
@@ -87,11 +100,11 @@ def run(
     """
     keys: dict[str, str] = {}
     tasks: list[tuple[Claim, Task]] = []
-    asked = None if engines is None else tuple(engines)
+    blank = Task("", options, None if engines is None else tuple(engines), _limit(options))
     for claim in claims:
         key = None if memory is None else remembered.key(claim, options, engines)
         if memory is None or key is None:
-            tasks.append((claim, Task(claim.id, options, asked)))
+            tasks.append((claim, replace(blank, id=claim.id)))
             continue
         known = remembered.recall(memory, claim, key)
         if known.result is not None:
@@ -99,19 +112,19 @@ def run(
             continue
         keys[claim.id] = key
         place = drawn.Place(memory, str(dependence.inputs()), str(dependence.digest(claim)))
-        tasks.append((claim, Task(claim.id, options, asked, known.bites, place)))
+        tasks.append((claim, replace(blank, id=claim.id, bites=known.bites, place=place)))
     if not tasks or is_over():
         return
     took = {c.id: _took(memory, c) for c, _ in tasks}
     tasks.sort(key=lambda t: (-took[t[0].id], "symbolic" not in t[0].engines, t[0].id))
-    with _processes(min(jobs, len(tasks)), options) as submit:
+    with _processes(min(jobs, len(tasks))) if cluster is None else _workers(cluster) as submit:
         pending = {submit(task): claim for claim, task in tasks}
         while pending and not is_over():
             # What is raised amid a wait, as Ctrl-C is, would leave locks that stop needs.
             done, _ = wait(pending, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
             for future in done:
                 claim = pending.pop(future)
-                result = _result(future, claim, options)
+                result = _result(future, claim, blank.limit)
                 if memory is not None and claim.id in keys:
                     remembered.remember(memory, keys[claim.id], result)
                     memory.put("seconds", claim.id, str(result.seconds or 0.0).encode())
@@ -128,16 +141,15 @@ def _took(memory: Memory | None, claim: Claim) -> float:
 
 
 @contextmanager
-def _processes(jobs: int, options: Options) -> Iterator[Submit]:
+def _processes(jobs: int) -> Iterator[Submit]:
     """So many processes of this machine, each of which ends when this one does."""
     # A contract that raises would hide from a claim what the code does, so the code runs
     # as it is shipped. Workers take the setting from the environment that they start in.
     before = os.environ.get("VERIFIED_CONTRACTS")
     os.environ["VERIFIED_CONTRACTS"] = "0"
-    context: Any = multiprocessing.get_context("spawn")
-    pool: Any = ProcessPool(max_workers=jobs, initializer=_end_with_the_caller, context=context)
+    pool = _pool(jobs)
     try:
-        yield lambda task: pool.schedule(_prove, args=(task,), timeout=_limit(options))
+        yield lambda task: pool.schedule(_prove, args=(task,), timeout=task.limit)
     finally:
         pool.stop()
         pool.join()
@@ -147,18 +159,70 @@ def _processes(jobs: int, options: Options) -> Iterator[Submit]:
             os.environ["VERIFIED_CONTRACTS"] = before
 
 
+def _pool(jobs: int) -> Any:
+    context: Any = multiprocessing.get_context("spawn")
+    return ProcessPool(max_workers=jobs, initializer=_end_with_the_caller, context=context)
+
+
+@contextmanager
+def _workers(address: str) -> Iterator[Submit]:
+    """The workers of a Dask cluster.
+
+    One that is lost is no loss: its claims go to others, as long as there are any.
+
+    :raises NoCluster: if there is no scheduler at the address, or Dask is not installed.
+    """
+    try:
+        from distributed import Client
+    except ModuleNotFoundError:
+        raise NoCluster("--dask needs `pip install 'verified-otlp[cluster]'`") from None
+    try:
+        client = Client(address, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise NoCluster(f"there is no Dask scheduler at {address!r}: {error}") from None
+    with client:
+        executor = client.get_executor(pure=False)
+        code = dependence.code()
+        try:
+            yield lambda task: executor.submit(prove_apart, replace(task, place=None, code=code))
+        finally:
+            executor.shutdown(wait=False)
+
+
+@lru_cache(maxsize=1)
+def _pool_of_this_worker() -> Any:
+    if multiprocessing.current_process().daemon:
+        raise RuntimeError(
+            "a worker of Dask that may start no processes cannot stop a claim that hangs: start "
+            "it with --no-nanny, or with DASK_DISTRIBUTED__WORKER__DAEMON=False"
+        )
+    os.environ["VERIFIED_CONTRACTS"] = "0"
+    pool = _pool(os.cpu_count() or 1)
+    atexit.register(pool.stop)
+    return pool
+
+
+def prove_apart(task: Task) -> Result:
+    """Prove a claim in a process beside this one, as a worker of a cluster does."""
+    claim = _claims()[task.id]
+    if task.code != dependence.code():
+        reason = "the worker has other code, data, Python or tools than the one that asks it"
+        return failed(claim, Verdict.ERROR, reason)
+    future = _pool_of_this_worker().schedule(_prove, args=(task,), timeout=task.limit)
+    return _result(future, claim, task.limit)
+
+
 def _limit(options: Options) -> float:
     # A claim is first proved, then tried on mutants, each within the time of an engine;
     # the first claim of a worker also waits for the worker to start.
     return 2 * options.timeout + 15
 
 
-def _result(future: Future[Result], claim: Claim, options: Options) -> Result:
+def _result(future: Future[Result], claim: Claim, limit: float) -> Result:
     try:
         return future.result()
     except TimeoutError:
-        reason = f"stopped after {_limit(options):g} s"
-        return failed(claim, Verdict.UNKNOWN, reason, _limit(options))
+        return failed(claim, Verdict.UNKNOWN, f"stopped after {limit:g} s", limit)
     except (ProcessExpired, CancelledError) as error:
         return failed(claim, Verdict.ERROR, f"its process died: {error}")
     except Exception as error:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
-from hypothesis import Phase, given, seed
+from hypothesis import Phase, given, seed, settings
+from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
 from hypothesis.errors import HypothesisException
 
 from ..claim import Claim
@@ -15,6 +18,9 @@ from ..verdict import Finding, Verdict
 from . import Options
 
 NAME = "fuzz"
+
+KEPT: Final = timedelta(days=90)
+"""How long a Redis keeps what failed."""
 
 
 class _Fails(Exception):
@@ -27,6 +33,11 @@ def run(claim: Claim, options: Options) -> Finding:
     tried = 0
     failing: dict[str, Any] | None = None
     try:
+        if options.examples_at is not None:
+            failing = _found_before(claim, options.examples_at)
+        if failing is not None:
+            seconds = time.perf_counter() - start
+            return Finding(NAME, Verdict.REFUTED, seconds, 1, inputs=failing)
         for inputs in sample(claim, options):
             tried += 1
             if claim.fails_on(inputs) is not None:
@@ -46,8 +57,22 @@ def run(claim: Claim, options: Options) -> Finding:
 def _shrunk(claim: Claim, options: Options, failing: dict[str, Any]) -> dict[str, Any]:
     """The simplest inputs on which the claim fails that Hypothesis finds from the same draws."""
 
-    @seed(options.seed)
-    @limits(options.examples, Phase.generate, Phase.shrink)
+    spent = limits(options.examples, Phase.generate, Phase.shrink)
+    kept = settings(spent, database=database(claim, options.examples_at))
+    return _attempted(claim, kept, options.seed) or failing
+
+
+def _found_before(claim: Claim, where: str) -> dict[str, Any] | None:
+    """Inputs on which the claim fails, of those on which it failed before, here or elsewhere."""
+    replayed = settings(limits(1, Phase.reuse), database=database(claim, where))
+    return _attempted(claim, replayed, 0)
+
+
+def _attempted(claim: Claim, spent: settings, number: int) -> dict[str, Any] | None:
+    failing: dict[str, Any] | None = None
+
+    @seed(number)
+    @spent
     @given(strategy(tuple(claim.parameters.values())))
     def attempt(values: tuple[Any, ...]) -> None:
         nonlocal failing
@@ -59,3 +84,33 @@ def _shrunk(claim: Claim, options: Options, failing: dict[str, Any]) -> dict[str
     with suppress(_Fails):
         attempt()
     return failing
+
+
+class _OfClaim(ExampleDatabase):
+    """The part of a database that is of one claim."""
+
+    def __init__(self, claim: Claim, all: ExampleDatabase) -> None:
+        super().__init__()
+        self.all = all
+        self.name = f"verified {claim.id} ".encode()
+
+    def save(self, key: bytes, value: bytes) -> None:
+        self.all.save(self.name + key, value)
+
+    def fetch(self, key: bytes) -> Iterable[bytes]:
+        return self.all.fetch(self.name + key)
+
+    def delete(self, key: bytes, value: bytes) -> None:
+        self.all.delete(self.name + key, value)
+
+
+def database(claim: Claim, where: str | None) -> ExampleDatabase | None:
+    """Where inputs are kept on which this claim failed: a folder, or a Redis by its URL."""
+    if where is None:
+        return None
+    if not where.startswith(("redis:", "rediss:", "unix:")):
+        return _OfClaim(claim, DirectoryBasedExampleDatabase(where))
+    from hypothesis.extra.redis import RedisExampleDatabase
+    from redis import Redis
+
+    return _OfClaim(claim, RedisExampleDatabase(Redis.from_url(where), expire_after=KEPT))

@@ -218,17 +218,20 @@ _OTHER = (
     "eq ne lt le gt ge neg pos invert bool len int index trunc float format contains getitem "
     "iter getattribute getattr class instancecheck hash"
 )
-_OPERATIONS = [
+_OPERATIONS = {
     *(f"__{form}{name}__" for name in re.split(" ", _BINARY) for form in ("", "r", "i")),
     *(f"__{name}__" for name in re.split(" ", _OTHER)),
-]
+}
 
 
 def computes_as(cls: type, base: type) -> bool:
     """Whether a class leaves all operations as they are in the builtin that it extends."""
+    theirs = (*base.__mro__, *type(base).__mro__)
+    own = [each for each in (*cls.__mro__, *type(cls).__mro__) if each not in theirs]
     return issubclass(cls, base) and all(
-        inspect.getattr_static(cls, name, None) is inspect.getattr_static(base, name, None)
-        for name in _OPERATIONS
+        vars(each)[name] is inspect.getattr_static(base, name, None)
+        for each in own
+        for name in vars(each).keys() & _OPERATIONS
     )
 
 
