@@ -10,6 +10,7 @@ What an earlier run found out, and may stand for what this one would, is not fou
 from __future__ import annotations
 
 import atexit
+import importlib
 import multiprocessing
 import os
 import threading
@@ -173,11 +174,11 @@ def _workers(address: str) -> Iterator[Submit]:
     :raises NoCluster: if there is no scheduler at the address, or Dask is not installed.
     """
     try:
-        from distributed import Client
+        distributed: Any = importlib.import_module("distributed")
     except ModuleNotFoundError:
         raise NoCluster("--dask needs `pip install 'verified-otlp[cluster]'`") from None
     try:
-        client = Client(address, set_as_default=False)
+        client = distributed.Client(address, set_as_default=False)
     except (OSError, ValueError) as error:
         raise NoCluster(f"there is no Dask scheduler at {address!r}: {error}") from None
     with client:

@@ -22,6 +22,7 @@ from proofs.claim import claim_of, every_claim
 from proofs.dependence import Source
 from proofs.drawn import sample
 from proofs.engines import Options
+from proofs.grammar import SPEC
 
 ROOT = Path(dependence.__file__).parent.parent
 CLAIM = claim_of("traceparent.round_trip")
@@ -48,8 +49,9 @@ def with_text(name: str, text: str, folder: Path) -> str | None:
     before = dependence._sources()
     path = folder / ("__init__.py" if before[name].package == name else "module.py")
     path.write_text(text, encoding="utf-8")
+    changed = {**before, name: Source(name, path)}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dependence, "_sources", lambda: {**before, name: Source(name, path)})
+        patch.setattr(dependence, "_sources", lambda: changed)
         patch.setattr(dependence, "_runs_as_written", lambda: True)
         forget(surroundings=False)
         found = dependence.digest(CLAIM)
@@ -79,7 +81,7 @@ def test_claims_depend_on_each_module_whose_code_they_are_seen_to_run() -> None:
 
 CHANGES = [
     ("a constant", "verified.trace_flags", "= 0b00000001", "= 2"),
-    ("a default", "verified.id_generator", "sampled: bool = True", "sampled: bool = False"),
+    ("a default", "verified.id_generator", "sampled: bool = False", "sampled: bool = True"),
     ("an expression", "verified.traceparent", "[0-9a-f]{32}", "[0-9a-f]{31}"),
     ("a decorator", "verified.traceparent", "@ensure(", "@ensure(lambda: True)\n@ensure("),
     ("a base class", "verified.ids", "class TraceId(_Id)", "class TraceId(_Id, object)"),
@@ -196,8 +198,8 @@ def test_other_data_is_a_miss_and_the_list_of_claims_is_no_data(
 ) -> None:
     before = dependence.digest(CLAIM)
     folder = tmp_path / "spec"
-    shutil.copytree(dependence.SPEC, folder)
-    monkeypatch.setattr(dependence, "SPEC", folder)
+    shutil.copytree(SPEC, folder)
+    monkeypatch.setattr("proofs.dependence.SPEC", folder)
     forget()
     assert dependence.digest(CLAIM) == before
     for path in sorted(folder.iterdir()):

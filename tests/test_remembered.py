@@ -43,7 +43,7 @@ class Copy:
         run = subprocess.run(
             [
                 *(sys.executable, "-m", "verified", "prove", "-k", select, "--jobs", "1"),
-                *("--cache", "cache", "--json", files[0], "--junit", files[1], *more),
+                *("--cache", "cache", "--json", str(files[0]), "--junit", str(files[1]), *more),
             ],
             cwd=self.folder,
             capture_output=True,
@@ -206,7 +206,7 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
 )
-ENTRY = {
+ENTRY: dict[str, Any] = {
     "bites": "m",
     "verdict": "PROVED",
     "bound": None,
