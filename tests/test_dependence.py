@@ -233,7 +233,7 @@ def in_a_new_process(folder: Path) -> str:
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": str(folder)},
+        env={**os.environ, "PYTHONPATH": str(folder), "VERIFIED_CONTRACTS": "0"},
     )
     return run.stdout.strip()
 
@@ -242,10 +242,11 @@ def test_nothing_is_remembered_where_other_code_runs_than_is_written(tmp_path: P
     copied(tmp_path)
     assert len(in_a_new_process(tmp_path)) == 64
     # A module compiled from something else, that Python does not compare with its source.
-    source = tmp_path / "verified" / "traceparent.py"
+    source = tmp_path / "verified" / "strategies.py"
     text = source.read_text()
     other = tmp_path / "other.py"
-    other.write_text(text.replace("not trace_id or not parent_id", "not trace_id"))
+    assert "return text.upper()" in text
+    other.write_text(text.replace("return text.upper()", "return text"))
     compiled = py_compile.compile(
         str(other),
         cfile=str(tmp_path / "compiled.pyc"),
@@ -253,7 +254,7 @@ def test_nothing_is_remembered_where_other_code_runs_than_is_written(tmp_path: P
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
     )
     assert compiled is not None
-    cached = source.parent / "__pycache__" / f"traceparent.{sys.implementation.cache_tag}.pyc"
+    cached = source.parent / "__pycache__" / f"strategies.{sys.implementation.cache_tag}.pyc"
     cached.parent.mkdir(exist_ok=True)
     shutil.copy(compiled, cached)
     assert in_a_new_process(tmp_path) == "None"
