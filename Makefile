@@ -130,7 +130,7 @@ wheel: $(READY)
 # Resolve the dependencies anew; names no index.
 lock: $(READY)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-annotate --extra prove --extra otlp --extra otlp-grpc --group dev \
+		--no-emit-index-url --no-annotate --extra prove --extra cluster --extra otlp --extra otlp-grpc --group dev \
 		--custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 
 clean:

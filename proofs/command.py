@@ -35,6 +35,7 @@ from .diagram import document
 from .engines import Options, induction
 from .grammar import SPEC
 from .machine import MACHINES
+from .memory import Memory, default_folder
 from .prover import Result, subject_name
 from .requirements import discharged_by, requirements
 from .sarif import as_sarif
@@ -93,6 +94,12 @@ of_modules = click.option(
     help="Processes that prove.",
 )
 @click.option(
+    "--dask",
+    "cluster",
+    metavar="ADDRESS",
+    help="Prove on the Dask cluster with this scheduler instead; needs the extra `cluster`.",
+)
+@click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     default=30.0,
@@ -108,6 +115,11 @@ of_modules = click.option(
 )
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Makes the draws of fuzzing repeatable."
+)
+@click.option(
+    "--database",
+    metavar="FOLDER|REDIS-URL",
+    help="Where inputs that failed are kept, which fuzzing tries first; may be shared.",
 )
 @click.option(
     "--json",
@@ -136,6 +148,15 @@ of_modules = click.option(
     help="Where tests for refuted claims are written.",
 )
 @click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=default_folder,
+    envvar="VERIFIED_CACHE",
+    show_default="build/cache, or $XDG_CACHE_HOME/verified",
+    help="Where is remembered what need not be computed again.",
+)
+@click.option("--no-cache", is_flag=True, help="Compute everything, and remember nothing.")
+@click.option(
     "--certificates",
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the certificates of proofs by induction are written, in SMT-LIB 2.",
@@ -145,13 +166,17 @@ def prove(
     needed: str | None,
     engine: str | None,
     jobs: int,
+    cluster: str | None,
     timeout: float,
     examples: int,
     seed: int,
+    database: str | None,
     json_file: Path | None,
     junit_file: Path | None,
     sarif_file: Path | None,
     folder: Path,
+    cache: Path,
+    no_cache: bool,
     certificates: Path | None,
 ) -> None:
     """Prove the claims and say how strong the evidence is."""
@@ -159,8 +184,9 @@ def prove(
     is_whole = expression is None and engine is None and needed is None
     if is_whole and MODULES not in os.environ:
         check_that_none_is_missing(claims)
-    options = Options(timeout=timeout, examples=examples, seed=seed)
+    options = Options(timeout=timeout, examples=examples, seed=seed, examples_at=database)
     engines = None if engine is None else [engine]
+    memory = None if no_cache else Memory(cache)
     selection = {
         "expression": expression,
         "requirement": needed,
@@ -176,9 +202,16 @@ def prove(
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", tempfile.gettempdir() + "/hypothesis")
     show = _live if console.is_terminal else _plain
     with _interruptions() as interrupted:
-        found = runner.run(claims, options, engines, jobs, lambda: bool(interrupted))
-        show(console, found, len(claims), results.append)
+        found = runner.run(
+            claims, options, engines, jobs, lambda: bool(interrupted), memory, cluster
+        )
+        try:
+            show(console, found, len(claims), results.append)
+        except runner.NoCluster as error:
+            raise click.UsageError(str(error)) from None
     complete = len(results) == len(claims)
+    if memory is not None:
+        memory.forget_the_old()
     if interrupted:
         console.print("interrupted", style="bold red")
     results.sort(key=lambda r: r.id)

@@ -191,6 +191,9 @@ class Unreadable(dict[Any, Any]):
     def __repr__(self) -> str:
         return f"Unreadable({self.failure.__name__})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Unreadable, (self.failure,)
+
 
 Pairs = NewType("Pairs", list[tuple[str, str]])
 """Headers as a message has them: several of a name, in any case, of texts that can be written."""
@@ -468,6 +471,9 @@ DOMAINS: dict[Any, Domain] = {
     propagation.BaggagePropagator: Domain(st.just(propagation.BaggagePropagator())),
     IdGenerator: Domain(DRAWS.map(IdGenerator)),
 }
+
+BUILT_IN = dict(DOMAINS)
+"""The domains that are given here; others enter theirs."""
 
 
 def domain(annotation: Any) -> Domain | None:

@@ -41,6 +41,8 @@ class Mutant:
     line: int
     was: str
     now: str
+    in_signature: bool = False
+    """Whether it is a default of a parameter that is changed."""
 
     def __str__(self) -> str:
         return f"{self.module.name}:{self.line}: {self.was} -> {self.now}"
@@ -113,21 +115,24 @@ def _kept(source: sources.Module, name: str, is_function: bool) -> _Kept:
 def _made(source: sources.Module, name: str, is_function: bool) -> Iterator[Mutant]:
     tree, positions = _parsed(source.text)
     for root in _places(tree, name.split("."), is_function):
+        in_signature = is_function and not isinstance(root, cst.BaseSuite)
         for node in _nodes(root):
             for kind, operator in OPERATORS:
                 if not isinstance(node, kind):
                     continue
                 for changed in operator(node):
                     text = _with(source.text, tree, positions[node], node, changed)
-                    if not _compiles(text):
+                    module = sources.Module(source.name, source.path, text)
+                    if not _compiles(module):
                         continue
                     yield Mutant(
-                        sources.Module(source.name, source.path, text),
+                        module,
                         name,
                         is_function,
                         positions[node].start.line,
                         _shown(node),
                         _shown(changed),
+                        in_signature,
                     )
 
 
@@ -174,14 +179,13 @@ def _shown(node: cst.CSTNode) -> str:
     return " ".join(cst.Module([]).code_for_node(node).split())
 
 
-def _compiles(text: str) -> bool:
+def _compiles(module: sources.Module) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            compile(text, "<mutant>", "exec", dont_inherit=True)
+            return module.codes is not None
     except SyntaxError:
         return False
-    return True
 
 
 def _places(node: Any, path: Sequence[str], is_function: bool) -> list[cst.CSTNode]:
@@ -239,7 +243,7 @@ def applied(mutant: Mutant) -> Iterator[None]:
         if mutant.is_function:
             function = sources.innermost(vars(owner)[name])
             before = function.__code__, function.__defaults__, function.__kwdefaults__
-            defaults = _defaults(mutant, module)
+            defaults = _defaults(mutant, module) if mutant.in_signature else before[1:]
             function.__code__ = mutant.module.codes[mutant.name]
             function.__defaults__, function.__kwdefaults__ = defaults
             try:

@@ -16,6 +16,7 @@ from typing import Any
 
 from . import domains
 from .claim import FALSE, Claim, Constant, Subject
+from .drawn import sample
 from .engines import (
     Options,
     ambiguity,
@@ -66,6 +67,10 @@ class Result:
     reason: str | None
     seconds: float | None
     where: tuple[str, int]
+    remembered: bool = False
+    """Whether the verdict is that of an earlier run."""
+    bites_remembered: bool = False
+    """Whether it is known from an earlier run by which mutant it is refuted."""
 
     @property
     def passed(self) -> bool:
@@ -80,8 +85,16 @@ class Result:
         return None
 
 
-def prove(claim: Claim, options: Options, engines: Sequence[str] | None = None) -> Result:
-    """Run the engines of a claim, or those of them that are named, and judge."""
+def prove(
+    claim: Claim,
+    options: Options,
+    engines: Sequence[str] | None = None,
+    bites: str | None = None,
+) -> Result:
+    """Run the engines of a claim, or those of them that are named, and judge.
+
+    That it bites is not shown again if it is remembered by which mutant.
+    """
     start = time.perf_counter()
     findings = _ask(claim, options, [e for e in claim.engines if engines is None or e in engines])
     verdict, finding, reason = _weigh(findings)
@@ -89,16 +102,20 @@ def prove(claim: Claim, options: Options, engines: Sequence[str] | None = None) 
     replay = claim.fails_on(counterexample) if counterexample is not None else None
     if counterexample is not None and reason is None:
         reason = claim.listing(counterexample)
-    witness = bites = None
+    witness = None
+    remembered, bites = bites, None
     if verdict.conclusive and verdict >= claim.required:
-        inputs = list(islice(fuzz.sample(claim, options), CONCRETE))
+        inputs = list(islice(sample(claim, options), CONCRETE))
         witness = next((i for i in inputs if claim.fails_on(i) is None), None)
         if witness is None:
             verdict, reason = Verdict.VACUOUS, "no inputs were found of which it speaks"
+        elif remembered is not None:
+            bites = remembered
         else:
-            bites, left, tried = _bite(
+            mutant, left, tried = _bite(
                 claim, options, inputs, finding.engine if finding else "fuzz"
             )
+            bites = None if mutant is None else str(mutant)
             if bites is None and left:
                 verdict = Verdict.UNKNOWN
                 reason = f"time ran out with {left} of {tried} mutants not decided"
@@ -110,7 +127,8 @@ def prove(claim: Claim, options: Options, engines: Sequence[str] | None = None) 
         bound=finding.bound if finding is not None and verdict.conclusive else None,
         findings=tuple(replace(f, inputs=None) for f in findings),
         witness=_written(witness),
-        bites=str(bites) if bites is not None else None,
+        bites=bites,
+        bites_remembered=bites is not None and remembered is not None,
         counterexample=_written(counterexample),
         replay=replay,
         reason=reason,
@@ -197,20 +215,21 @@ def _bite(
     most; the engine of the verdict is asked about the others. It is asked about a fault
     before the next mutant is tried, since a fault is planted to be found.
     """
-    # Fuzzing gets more inputs than before: what few reach is not what none can.
-    examples = options.examples * (SEARCHING if engine == fuzz.NAME else 1)
-    quick = replace(options, timeout=min(options.timeout, 5.0), examples=examples)
+    quick = replace(options, timeout=min(options.timeout, 5.0))
 
-    def refuted(mutant: Mutant) -> bool:
+    def refuted(mutant: Mutant, spending: Options) -> bool:
         with applied(mutant):
             try:
-                with time_limit(2 * quick.timeout):
-                    found = ENGINES[engine](claim, quick)
+                with time_limit(2 * spending.timeout):
+                    found = ENGINES[engine](claim, spending)
                     return found.inputs is not None and claim.fails_on(found.inputs) == FALSE
             except (Exception, TooSlow):
                 # What the engine cannot say of a mutant is not a bite.
                 return False
 
+    # Fuzzing gets more inputs than before: what few reach is not what none can.
+    more = (ALONE, SEARCHING) if engine == fuzz.NAME else (1,)
+    efforts = [replace(quick, examples=options.examples * times) for times in more]
     survivors = []
     tried = 0
     faults = [planted(claim.fault)] if claim.fault is not None else []
@@ -221,16 +240,20 @@ def _bite(
                 bitten = _fails_on_any(claim, inputs)
         except Stillborn:
             continue
-        if bitten or (mutant in faults and refuted(mutant)):
+        if bitten or (mutant in faults and any(refuted(mutant, effort) for effort in efforts)):
             return mutant, 0, tried
         if mutant not in faults:
             survivors.append(mutant)
-    end = time.perf_counter() + options.timeout
-    for position, mutant in enumerate(survivors):
-        if time.perf_counter() > end:
-            return None, len(survivors) - position, tried
-        if refuted(mutant):
-            return mutant, 0, tried
+    end = time.process_time() + options.timeout
+    for effort in efforts:
+        # A mutant is to have no part in what is drawn.
+        list(sample(claim, effort))
+        for position, mutant in enumerate(survivors):
+            # What others take of the machine is not this claim's.
+            if time.process_time() > end:
+                return None, len(survivors) - position, tried
+            if refuted(mutant, effort):
+                return mutant, 0, tried
     return None, 0, tried
 
 

@@ -52,8 +52,9 @@ def verdict_text(verdict: Verdict, bound: str | None = None, count: int | None =
 
 
 def shown(result: Result) -> str:
-    """The verdict of a result, with its bound or count."""
-    return verdict_text(result.verdict, result.bound, result.count)
+    """The verdict of a result, with its bound or count, and whether it is an earlier one."""
+    text = verdict_text(result.verdict, result.bound, result.count)
+    return f"{text}, remembered" if result.remembered else text
 
 
 def table(results: Sequence[Result]) -> Table:
@@ -89,6 +90,8 @@ def summary(results: Sequence[Result], selected: int, others: int = 0) -> str:
     names = {Verdict.BOUNDED: "PROVED (bound)"}
     kinds = ", ".join(f"{n} {names.get(v, v.name)}" for v, n in counts.items() if n)
     text = f"{len(passed)} of {selected} claims hold" + (f": {kinds}" if kinds else "")
+    known = sum(r.remembered for r in results)
+    text += f"; {known} remembered, {len(results) - known} computed" if known else ""
     return f"{text}; {others} more were not asked" if others else text
 
 
@@ -169,11 +172,13 @@ def _claim(result: Result) -> dict[str, Any]:
         "required": verdict_name(result.required),
         "verdict": verdict_name(result.verdict),
         "passed": result.passed,
+        "remembered": result.remembered,
         "bound": result.bound,
         "count": result.count,
         "engines": [_finding(finding) for finding in result.findings],
         "witness": result.witness,
         "bites": result.bites,
+        "bites_remembered": result.bites_remembered,
         "counterexample": result.counterexample,
         "replay": result.replay,
         "reason": result.reason,
@@ -217,6 +222,9 @@ def as_junit(results: Sequence[Result], complete: bool) -> bytes:
         if result.seconds is not None:
             attributes["time"] = f"{result.seconds:.3f}"
         case = ElementTree.SubElement(suite, "testcase", attributes)
+        properties = ElementTree.SubElement(case, "properties")
+        said = {"name": "remembered", "value": str(result.remembered).lower()}
+        ElementTree.SubElement(properties, "property", said)
         if not result.passed:
             kind = "error" if result.verdict is Verdict.ERROR else "failure"
             required = verdict_name(result.required)

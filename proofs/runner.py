@@ -3,23 +3,31 @@
 Each worker starts as a new interpreter: no solver, no hash seed and no switched
 contract of the calling process reaches into a proof. A claim that overruns its limit
 is stopped with its process, solver and all.
+
+What an earlier run found out, and may stand for what this one would, is not found out again.
 """
 
 from __future__ import annotations
 
+import atexit
+import importlib
 import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, TimeoutError, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import connection
 from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
+from . import dependence, drawn, remembered
 from .claim import Claim, every_claim
 from .engines import Options
+from .memory import Memory
 from .prover import Result, failed, prove
 from .verdict import Verdict
 
@@ -27,13 +35,36 @@ LOOK_EVERY = 0.2
 """How long it may take until a run that is over ends, in seconds."""
 
 
+@dataclass(frozen=True)
+class Task:
+    """A claim to be proved in another process, and what is known of it already."""
+
+    id: str
+    options: Options
+    engines: tuple[str, ...] | None
+    limit: float
+    """Seconds after which it is stopped."""
+    bites: str | None = None
+    place: drawn.Place | None = None
+    code: str | None = None
+    """The digest of the code and tools with which it is to be proved elsewhere."""
+
+
+class NoCluster(Exception):
+    """There is no cluster to prove on."""
+
+
+Submit = Callable[[Task], Future[Result]]
+
+
 @lru_cache(maxsize=1)
 def _claims() -> dict[str, Claim]:
     return {claim.id: claim for claim in every_claim()}
 
 
-def _prove(id: str, options: Options, engines: Sequence[str] | None) -> Result:
-    return prove(_claims()[id], options, engines)
+def _prove(task: Task) -> Result:
+    with drawn.remembered(task.place):
+        return prove(_claims()[task.id], task.options, task.engines, task.bites)
 
 
 def _end_with_the_caller() -> None:
@@ -56,28 +87,70 @@ def run(
     engines: Sequence[str] | None = None,
     jobs: int = 1,
     is_over: Callable[[], bool] = bool,
+    memory: Memory | None = None,
+    cluster: str | None = None,
 ) -> Iterator[Result]:
     """Prove the claims, so many at a time, and yield the results as they come.
 
-    Each claim gets exactly one result; the claims that look most costly start first. When
+    They are proved by processes of this machine, or by the workers of the Dask cluster whose
+    scheduler has this address.
+
+    Each claim gets exactly one result; the claims that took longest before start first, and
+    those that look most costly. What is in the memory is not proved again. When
     ``is_over`` says so, no more are waited for.
     """
-    # A contract that raises would hide from a claim what the code does, so the code runs
-    # as it is shipped. Workers take the setting from the environment that they start in.
-    before = os.environ.get("VERIFIED_CONTRACTS")
-    os.environ["VERIFIED_CONTRACTS"] = "0"
-    context: Any = multiprocessing.get_context("spawn")
-    pool: Any = ProcessPool(max_workers=jobs, initializer=_end_with_the_caller, context=context)
-    try:
-        pending: dict[Future[Result], Claim] = {
-            pool.schedule(_prove, args=(claim.id, options, engines), timeout=_limit(options)): claim
-            for claim in sorted(claims, key=lambda c: ("symbolic" not in c.engines, c.id))
-        }
+    keys: dict[str, str] = {}
+    tasks: list[tuple[Claim, Task]] = []
+    blank = Task("", options, None if engines is None else tuple(engines), _limit(options))
+    for claim in claims:
+        key = None if memory is None else remembered.key(claim, options, engines)
+        if memory is None or key is None:
+            tasks.append((claim, replace(blank, id=claim.id)))
+            continue
+        known = remembered.recall(memory, claim, key)
+        if known.result is not None:
+            yield known.result
+            continue
+        keys[claim.id] = key
+        place = drawn.Place(memory, str(dependence.inputs()), str(dependence.digest(claim)))
+        tasks.append((claim, replace(blank, id=claim.id, bites=known.bites, place=place)))
+    if not tasks or is_over():
+        return
+    took = {c.id: _took(memory, c) for c, _ in tasks}
+    tasks.sort(key=lambda t: (-took[t[0].id], "symbolic" not in t[0].engines, t[0].id))
+    with _processes(min(jobs, len(tasks))) if cluster is None else _workers(cluster) as submit:
+        pending = {submit(task): claim for claim, task in tasks}
         while pending and not is_over():
             # What is raised amid a wait, as Ctrl-C is, would leave locks that stop needs.
             done, _ = wait(pending, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
             for future in done:
-                yield _result(future, pending.pop(future), options)
+                claim = pending.pop(future)
+                result = _result(future, claim, blank.limit)
+                if memory is not None and claim.id in keys:
+                    remembered.remember(memory, keys[claim.id], result)
+                    memory.put("seconds", claim.id, str(result.seconds or 0.0).encode())
+                yield result
+
+
+def _took(memory: Memory | None, claim: Claim) -> float:
+    """How long a claim took when it was last proved, in seconds; 0 if that is not known."""
+    stored = None if memory is None else memory.get("seconds", claim.id)
+    try:
+        return float(stored or 0)
+    except ValueError:
+        return 0.0
+
+
+@contextmanager
+def _processes(jobs: int) -> Iterator[Submit]:
+    """So many processes of this machine, each of which ends when this one does."""
+    # A contract that raises would hide from a claim what the code does, so the code runs
+    # as it is shipped. Workers take the setting from the environment that they start in.
+    before = os.environ.get("VERIFIED_CONTRACTS")
+    os.environ["VERIFIED_CONTRACTS"] = "0"
+    pool = _pool(jobs)
+    try:
+        yield lambda task: pool.schedule(_prove, args=(task,), timeout=task.limit)
     finally:
         pool.stop()
         pool.join()
@@ -87,18 +160,70 @@ def run(
             os.environ["VERIFIED_CONTRACTS"] = before
 
 
+def _pool(jobs: int) -> Any:
+    context: Any = multiprocessing.get_context("spawn")
+    return ProcessPool(max_workers=jobs, initializer=_end_with_the_caller, context=context)
+
+
+@contextmanager
+def _workers(address: str) -> Iterator[Submit]:
+    """The workers of a Dask cluster.
+
+    One that is lost is no loss: its claims go to others, as long as there are any.
+
+    :raises NoCluster: if there is no scheduler at the address, or Dask is not installed.
+    """
+    try:
+        distributed: Any = importlib.import_module("distributed")
+    except ModuleNotFoundError:
+        raise NoCluster("--dask needs `pip install 'verified-otlp[cluster]'`") from None
+    try:
+        client = distributed.Client(address, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise NoCluster(f"there is no Dask scheduler at {address!r}: {error}") from None
+    with client:
+        executor = client.get_executor(pure=False)
+        code = dependence.code()
+        try:
+            yield lambda task: executor.submit(prove_apart, replace(task, place=None, code=code))
+        finally:
+            executor.shutdown(wait=False)
+
+
+@lru_cache(maxsize=1)
+def _pool_of_this_worker() -> Any:
+    if multiprocessing.current_process().daemon:
+        raise RuntimeError(
+            "a worker of Dask that may start no processes cannot stop a claim that hangs: start "
+            "it with --no-nanny, or with DASK_DISTRIBUTED__WORKER__DAEMON=False"
+        )
+    os.environ["VERIFIED_CONTRACTS"] = "0"
+    pool = _pool(os.cpu_count() or 1)
+    atexit.register(pool.stop)
+    return pool
+
+
+def prove_apart(task: Task) -> Result:
+    """Prove a claim in a process beside this one, as a worker of a cluster does."""
+    claim = _claims()[task.id]
+    if task.code != dependence.code():
+        reason = "the worker has other code, data, Python or tools than the one that asks it"
+        return failed(claim, Verdict.ERROR, reason)
+    future = _pool_of_this_worker().schedule(_prove, args=(task,), timeout=task.limit)
+    return _result(future, claim, task.limit)
+
+
 def _limit(options: Options) -> float:
     # A claim is first proved, then tried on mutants, each within the time of an engine;
     # the first claim of a worker also waits for the worker to start.
     return 2 * options.timeout + 15
 
 
-def _result(future: Future[Result], claim: Claim, options: Options) -> Result:
+def _result(future: Future[Result], claim: Claim, limit: float) -> Result:
     try:
         return future.result()
     except TimeoutError:
-        reason = f"stopped after {_limit(options):g} s"
-        return failed(claim, Verdict.UNKNOWN, reason, _limit(options))
+        return failed(claim, Verdict.UNKNOWN, f"stopped after {limit:g} s", limit)
     except (ProcessExpired, CancelledError) as error:
         return failed(claim, Verdict.ERROR, f"its process died: {error}")
     except Exception as error:

@@ -1,6 +1,10 @@
 """Code and claims that are wrong on purpose, each in its own way."""
 
+import os
 import time
+from pathlib import Path
+
+import z3
 
 from proofs.claim import FunctionClaim
 from proofs.verdict import Verdict
@@ -28,9 +32,18 @@ def loops(number: int) -> bool:
         time.sleep(0.01)
 
 
-def exits(number: int) -> bool:
-    import os
+def asks_a_solver_for_ever(number: int) -> bool:
+    """As a query that no solver answers; where it runs is said in a file."""
+    where = Path(os.environ["FAULTY_PID"])
+    where.with_suffix(".part").write_text(str(os.getpid()))
+    where.with_suffix(".part").rename(where)
+    solver = z3.Solver()
+    factors = z3.BitVecs("p q", 512)
+    solver.add(*(z3.UGT(f, 1) for f in factors), factors[0] * factors[1] == (1 << 511) - 111)
+    return bool(solver.check() == z3.unsat)
 
+
+def exits(number: int) -> bool:
     os._exit(3)
 
 

@@ -1,5 +1,8 @@
 """A claim that hangs or dies is one claim, not the run."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from proofs import runner
@@ -19,9 +22,9 @@ class Elsewhere:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def __call__(self, id: str, options: Options, engines: object) -> Result:
-        claim = GOOD if id == GOOD.id else faulty.faulty(getattr(faulty, self.name))
-        return prove(claim, options, ["fuzz"] if claim is not GOOD else None)
+    def __call__(self, task: runner.Task) -> Result:
+        claim = GOOD if task.id == GOOD.id else faulty.faulty(getattr(faulty, self.name))
+        return prove(claim, task.options, ["fuzz"] if claim is not GOOD else None)
 
 
 def results(monkeypatch: pytest.MonkeyPatch, name: str) -> dict[str, Result]:
@@ -36,6 +39,19 @@ def test_a_claim_that_never_ends_is_stopped(monkeypatch: pytest.MonkeyPatch) -> 
     assert found["faulty.loops"].verdict is Verdict.UNKNOWN
     assert found["faulty.loops"].reason == "stopped after 8 s"
     assert found[GOOD.id].passed
+
+
+def test_a_claim_that_hangs_in_a_solver_is_stopped_and_its_process_is_gone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FAULTY_PID", str(tmp_path / "pid"))
+    found = results(monkeypatch, "asks_a_solver_for_ever")
+    assert found["faulty.asks_a_solver_for_ever"].verdict is Verdict.UNKNOWN
+    assert found["faulty.asks_a_solver_for_ever"].reason == "stopped after 8 s"
+    assert found[GOOD.id].passed
+    number = int((tmp_path / "pid").read_text())
+    with pytest.raises(ProcessLookupError):
+        os.kill(number, 0)
 
 
 def test_a_claim_that_kills_its_process_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

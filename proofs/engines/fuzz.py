@@ -1,84 +1,30 @@
-"""The fuzz engine: the claim on the real code, on inputs that Hypothesis draws and shrinks.
-
-What is drawn depends on the types of the inputs and on what the claim admits, so it is drawn
-once for all that is done with it: fuzzing, comparing lifted terms with the real code, finding
-a witness, and running mutants, which have no say in it then.
-"""
+"""The fuzz engine: the claim on the real code, on inputs that Hypothesis draws and shrinks."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import suppress
-from functools import lru_cache
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
-from hypothesis import HealthCheck, Phase, Verbosity, assume, given, seed, settings
-from hypothesis import strategies as st
+from hypothesis import Phase, given, seed, settings
+from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
 from hypothesis.errors import HypothesisException
 
 from ..claim import Claim
-from ..domains import domain, fresh
+from ..drawn import limits, sample, strategy
 from ..verdict import Finding, Verdict
 from . import Options
 
 NAME = "fuzz"
 
-Parameters = tuple[tuple[str, Any], ...]
+KEPT: Final = timedelta(days=90)
+"""How long a Redis keeps what failed."""
 
 
 class _Fails(Exception):
     """A claim failed on the inputs that were drawn."""
-
-
-def _strategy(parameters: Parameters) -> st.SearchStrategy[dict[str, Any]]:
-    """The strategy for all inputs of a claim.
-
-    :raises KeyError: if the type of an input has no domain.
-    """
-    strategies = {}
-    for name, annotation in parameters:
-        known = domain(annotation)
-        if known is None:
-            raise KeyError(f"inputs of the type {annotation} have no domain")
-        strategies[name] = known.strategy
-    return st.fixed_dictionaries(strategies)
-
-
-def _settings(examples: int, *phases: Phase) -> settings:
-    return settings(
-        max_examples=examples,
-        phases=phases,
-        database=None,
-        deadline=None,
-        report_multiple_bugs=False,
-        verbosity=Verbosity.quiet,
-        suppress_health_check=list(HealthCheck),
-    )
-
-
-@lru_cache(maxsize=16)
-def _drawn(
-    parameters: Parameters, choosy: Claim | None, count: int, seed_number: int
-) -> tuple[dict[str, Any], ...]:
-    """So many inputs of these types, all of which a choosy claim admits."""
-    found: list[dict[str, Any]] = []
-
-    @seed(seed_number)
-    @_settings(count, Phase.generate)
-    @given(_strategy(parameters))
-    def draw(inputs: dict[str, Any]) -> None:
-        assume(choosy is None or choosy.admits(fresh(inputs)))
-        found.append(inputs)
-
-    draw()
-    return tuple(found)
-
-
-def sample(claim: Claim, options: Options) -> Iterator[dict[str, Any]]:
-    """As many inputs from the domains that the claim admits as fuzzing may draw."""
-    choosy = claim if claim.is_choosy else None
-    return iter(_drawn(tuple(claim.parameters.items()), choosy, options.examples, options.seed))
 
 
 def run(claim: Claim, options: Options) -> Finding:
@@ -87,6 +33,11 @@ def run(claim: Claim, options: Options) -> Finding:
     tried = 0
     failing: dict[str, Any] | None = None
     try:
+        if options.examples_at is not None:
+            failing = _found_before(claim, options.examples_at)
+        if failing is not None:
+            seconds = time.perf_counter() - start
+            return Finding(NAME, Verdict.REFUTED, seconds, 1, inputs=failing)
         for inputs in sample(claim, options):
             tried += 1
             if claim.fails_on(inputs) is not None:
@@ -106,11 +57,26 @@ def run(claim: Claim, options: Options) -> Finding:
 def _shrunk(claim: Claim, options: Options, failing: dict[str, Any]) -> dict[str, Any]:
     """The simplest inputs on which the claim fails that Hypothesis finds from the same draws."""
 
-    @seed(options.seed)
-    @_settings(options.examples, Phase.generate, Phase.shrink)
-    @given(_strategy(tuple(claim.parameters.items())))
-    def attempt(inputs: dict[str, Any]) -> None:
+    spent = limits(options.examples, Phase.generate, Phase.shrink)
+    kept = settings(spent, database=database(claim, options.examples_at))
+    return _attempted(claim, kept, options.seed) or failing
+
+
+def _found_before(claim: Claim, where: str) -> dict[str, Any] | None:
+    """Inputs on which the claim fails, of those on which it failed before, here or elsewhere."""
+    replayed = settings(limits(1, Phase.reuse), database=database(claim, where))
+    return _attempted(claim, replayed, 0)
+
+
+def _attempted(claim: Claim, spent: settings, number: int) -> dict[str, Any] | None:
+    failing: dict[str, Any] | None = None
+
+    @seed(number)
+    @spent
+    @given(strategy(tuple(claim.parameters.values())))
+    def attempt(values: tuple[Any, ...]) -> None:
         nonlocal failing
+        inputs = dict(zip(claim.parameters, values, strict=True))
         if claim.admits(inputs) and claim.fails_on(inputs) is not None:
             failing = inputs
             raise _Fails
@@ -118,3 +84,33 @@ def _shrunk(claim: Claim, options: Options, failing: dict[str, Any]) -> dict[str
     with suppress(_Fails):
         attempt()
     return failing
+
+
+class _OfClaim(ExampleDatabase):
+    """The part of a database that is of one claim."""
+
+    def __init__(self, claim: Claim, all: ExampleDatabase) -> None:
+        super().__init__()
+        self.all = all
+        self.name = f"verified {claim.id} ".encode()
+
+    def save(self, key: bytes, value: bytes) -> None:
+        self.all.save(self.name + key, value)
+
+    def fetch(self, key: bytes) -> Iterable[bytes]:
+        return self.all.fetch(self.name + key)
+
+    def delete(self, key: bytes, value: bytes) -> None:
+        self.all.delete(self.name + key, value)
+
+
+def database(claim: Claim, where: str | None) -> ExampleDatabase | None:
+    """Where inputs are kept on which this claim failed: a folder, or a Redis by its URL."""
+    if where is None:
+        return None
+    if not where.startswith(("redis:", "rediss:", "unix:")):
+        return _OfClaim(claim, DirectoryBasedExampleDatabase(where))
+    from hypothesis.extra.redis import RedisExampleDatabase
+    from redis import Redis
+
+    return _OfClaim(claim, RedisExampleDatabase(Redis.from_url(where), expire_after=KEPT))

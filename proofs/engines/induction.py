@@ -25,6 +25,7 @@ import z3
 
 from .. import sources
 from ..claim import Claim
+from ..drawn import sample
 from ..lift import symbols
 from ..lift.lifter import Lifter
 from ..lift.paths import Refused
@@ -32,7 +33,6 @@ from ..lift.values import TRUE, Bool, Int, Linear, Tuple, Value, both, negation,
 from ..machine import Machine, MachineClaim, Run, Step
 from ..verdict import Finding, Verdict
 from . import Options
-from .fuzz import sample
 
 NAME = "induction"
 

@@ -18,6 +18,7 @@ import z3
 
 from .. import domains
 from ..claim import Claim
+from ..drawn import sample
 from ..lift import symbols
 from ..lift.lifter import Lifter
 from ..lift.paths import Refused
@@ -25,7 +26,6 @@ from ..lift.values import both, either, negation
 from ..sources import SourceMismatch
 from ..verdict import Finding, Verdict
 from . import Options
-from .fuzz import sample
 
 NAME = "smt"
 

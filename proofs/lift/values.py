@@ -19,7 +19,7 @@ import ast
 import inspect
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -218,17 +218,25 @@ _OTHER = (
     "eq ne lt le gt ge neg pos invert bool len int index trunc float format contains getitem "
     "iter getattribute getattr class instancecheck hash"
 )
-_OPERATIONS = [
+_OPERATIONS: Set[str] = {
     *(f"__{form}{name}__" for name in re.split(" ", _BINARY) for form in ("", "r", "i")),
     *(f"__{name}__" for name in re.split(" ", _OTHER)),
-]
+}
+
+
+def _line(cls: type) -> tuple[type, ...]:
+    """A class and those that it comes from."""
+    return cls.__mro__
 
 
 def computes_as(cls: type, base: type) -> bool:
     """Whether a class leaves all operations as they are in the builtin that it extends."""
+    theirs = {*_line(base), *_line(type(base))}
+    own = [each for each in (*_line(cls), *_line(type(cls))) if each not in theirs]
     return issubclass(cls, base) and all(
-        inspect.getattr_static(cls, name, None) is inspect.getattr_static(base, name, None)
-        for name in _OPERATIONS
+        vars(each)[name] is inspect.getattr_static(base, name, None)
+        for each in own
+        for name in vars(each).keys() & _OPERATIONS
     )
 
 

@@ -1,0 +1,305 @@
+"""What a verdict depends on, as a digest: if it is the same, a proof would say the same again.
+
+It is taken by modules, and rather too large than too small. A claim depends on the whole of
+each module that its own module imports, directly or not, or names in a string; on the whole
+of the engines, the domains and what those import; on each file of ``spec``; on every module
+that changes others when it is imported; on the versions of Python and of all that is
+installed; on the environment variables that any of these read.
+
+A module that is not run as its source says (it was patched, or is compiled from something
+else) is beyond a digest of sources: then there is none, and nothing is remembered.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import json
+import os
+import platform
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
+from importlib.metadata import distributions, version
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+import z3
+
+import verified
+
+from . import sources
+from .claim import Claim, Constant
+from .grammar import SPEC
+
+EVIDENCE = str(__package__)
+CLAIMS = f"{EVIDENCE}.claims"
+
+VARIABLES = ("HYPOTHESIS", "LANG", "LC_", "OPENTELEMETRY", "OTEL", "PYTHON", "TZ", "VERIFIED", "Z3")
+"""How the names of the environment variables begin that a verdict may depend on."""
+
+KEPT_APART = "claims.txt"
+"""The list of claims in ``spec``, which says which claims there are and nothing of their truth."""
+
+TOOLS = ("crosshair-tool", "cvc5", "hypothesis", "icontract", "mutmut")
+"""The libraries besides Z3 that have a part in verdicts."""
+
+CHANGES = ("setattr", "delattr", "globals", "exec", "eval")
+"""Builtins that may change what a module has."""
+
+REFLECTIVE: Mapping[str, Collection[str]] = {
+    f"{EVIDENCE}.contracts": ("fresh_import",),
+    f"{EVIDENCE}.patterns": (),
+}
+"""Modules that go through all of the code, and the names in them that do not."""
+
+
+def digest(claim: Claim) -> str | None:
+    """The digest of all that a verdict on this claim depends on but the options.
+
+    None if what runs is not what the sources say.
+    """
+    found = _digest(frozenset(_roots(claim)))
+    return None if found is None else _sha256(claim.id, claim.sentence, repr(claim.required), found)
+
+
+def inputs() -> str | None:
+    """The digest of all that the domains depend on which ``proofs.domains`` itself defines."""
+    return _digest(frozenset())
+
+
+def code() -> str:
+    """The digest of all sources and data, and of what proves by them, wherever that is."""
+    texts = [f"{name}\0{source.text}" for name, source in sorted(_sources().items())]
+    tools = [z3.get_full_version(), *(version(tool) for tool in TOOLS)]
+    return _sha256(*texts, json.dumps([_data(), platform.python_version(), tools]))
+
+
+def _roots(claim: Claim) -> Iterator[str]:
+    """The modules in which a claim and its subject stand."""
+    for member in (claim.subject, (getattr(claim, "function", getattr(claim, "program", None)),)):
+        for each in member:
+            if isinstance(each, Constant):
+                yield each.module
+            elif each is not None:
+                yield sources.innermost(each).__module__
+
+
+@cache
+def _digest(roots: frozenset[str]) -> str | None:
+    if not _runs_as_written():
+        return None
+    names = _closure([*roots, *_everywhere()])
+    texts = [f"{name}\0{_sources()[name].text}" for name in sorted(names)]
+    return _sha256(_surroundings(), *texts)
+
+
+def _sha256(*parts: str) -> str:
+    found = hashlib.sha256()
+    for part in parts:
+        octets = part.encode("utf-8", "surrogatepass")
+        found.update(f"{len(octets)}:".encode() + octets)
+    return found.hexdigest()
+
+
+class Source:
+    """A module of the code or of the claims, as text, with the modules that it leads to."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
+        self.text = path.read_text(encoding="utf-8")
+        self.tree = ast.parse(self.text)
+        self.nodes = tuple(ast.walk(self.tree))
+        self.package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+
+    @cached_property
+    def imports(self) -> Sequence[tuple[str, str | None, str]]:
+        """What it imports, wherever it says so: module, name in it, and as what."""
+        found: list[tuple[str, str | None, str]] = []
+        for node in self.nodes:
+            if isinstance(node, ast.Import):
+                found += [
+                    (alias.name, None, alias.asname or alias.name.partition(".")[0])
+                    for alias in node.names
+                ]
+            elif isinstance(node, ast.ImportFrom):
+                start = self.package.split(".")[: -(node.level - 1) or None] if node.level else []
+                module = ".".join([*start, *([node.module] if node.module else [])])
+                found += [(module, alias.name, alias.asname or alias.name) for alias in node.names]
+        return found
+
+    @cached_property
+    def named(self) -> Sequence[str]:
+        """The modules that it imports or names in a string, if there are any of that name."""
+        found = [name for module, name, _ in self.imports for name in (module, f"{module}.{name}")]
+        if _is_of_all(self.name):
+            return found  # What the engines name they do not use but for a claim.
+        strings = (node.value for node in self.nodes if isinstance(node, ast.Constant))
+        return [*found, *(text for text in strings if isinstance(text, str))]
+
+    @cached_property
+    def sees_all(self) -> bool:
+        """Whether it uses what goes through all modules of the code."""
+        return any(
+            (name is None or name not in REFLECTIVE[module])
+            if module in REFLECTIVE
+            else f"{module}.{name}" in REFLECTIVE
+            for module, name, _ in self.imports
+        )
+
+    @cached_property
+    def reaches_out(self) -> bool:
+        """Whether it might change what other modules have, when it is imported or later."""
+        ours = {as_ for module, _, as_ in self.imports if _is_ours(module)}
+        foreign = {as_ for module, _, as_ in self.imports if not _is_ours(module)}
+        for node in self.nodes:
+            if isinstance(node, ast.Call) and _root(node.func) in CHANGES:
+                return True
+            if isinstance(node, ast.Attribute) and node.attr in ("__dict__", "modules"):
+                return True
+            if _is_set(node) and _root(node) in (None, *ours):
+                return True
+        for node in _at_import(self.tree):
+            if _is_set(node):
+                return True
+            match node:
+                case ast.Expr(ast.Call(function)) if _root(function) not in foreign:
+                    return True
+        return False
+
+
+def _root(node: ast.AST) -> str | None:
+    """The name from which attributes and items are taken; None if it is something else."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _is_set(node: ast.AST) -> bool:
+    """Whether an attribute or an item is set or deleted here."""
+    return isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load)
+
+
+def _at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """What of a module runs when it is imported."""
+    yield node
+    later = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.Lambda) and not (later and isinstance(child, ast.stmt)):
+            yield from _at_import(child)
+
+
+def _is_ours(module: str) -> bool:
+    root = module.partition(".")[0]
+    return root in ("verified", EVIDENCE.partition(".")[0])
+
+
+def _files(package: str, folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted(folder.rglob("*.py")):
+        parts = path.relative_to(folder).with_suffix("").parts
+        yield ".".join([package, *(parts[:-1] if parts[-1] == "__init__" else parts)]), path
+
+
+@cache
+def _sources() -> Mapping[str, Source]:
+    """The modules of the code and of the evidence, by name."""
+    folders = {"verified": verified.__path__[0], EVIDENCE: os.path.dirname(__file__)}
+    return {
+        name: Source(name, path)
+        for package, folder in folders.items()
+        for name, path in _files(package, Path(folder))
+    }
+
+
+@cache
+def _everywhere() -> tuple[str, ...]:
+    """The modules on which every verdict depends: the engines, and those that change others."""
+    return tuple(
+        name for name, source in _sources().items() if _is_of_all(name) or source.reaches_out
+    )
+
+
+def _is_of_all(name: str) -> bool:
+    """Whether a module is evidence that is no claim, and may have a part in every verdict."""
+    return name.startswith(f"{EVIDENCE}.") and not name.startswith(f"{CLAIMS}.")
+
+
+def _closure(roots: Iterable[str]) -> set[str]:
+    """The modules, those that they import, and so on, with the packages in which these are."""
+    found: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        name = waiting.pop()
+        if name in found or name not in _sources():
+            continue
+        found.add(name)
+        source = _sources()[name]
+        waiting += [*source.named, name.rpartition(".")[0]]
+        if name.startswith(f"{CLAIMS}.") and source.sees_all:
+            waiting += [each for each in _sources() if each.startswith("verified")]
+    return found
+
+
+@cache
+def _surroundings() -> str:
+    """All that is no source: data, versions, settings."""
+    return json.dumps([_data(), versions(), settings(os.environ)])
+
+
+def _data() -> Sequence[tuple[str, str]]:
+    files = [p for p in sorted(SPEC.rglob("*")) if p.is_file() and p.name != KEPT_APART]
+    return [(str(p.relative_to(SPEC)), hashlib.sha256(p.read_bytes()).hexdigest()) for p in files]
+
+
+def versions() -> Sequence[object]:
+    """Python, the machine, the solver that is loaded, and all that is installed."""
+    installed = sorted(
+        (str(d.name), d.version, hashlib.sha256((d.read_text("RECORD") or "").encode()).hexdigest())
+        for d in distributions()
+    )
+    machine = (platform.system(), platform.machine(), platform.libc_ver())
+    return [sys.version, sys.implementation.name, machine, z3.get_full_version(), installed]
+
+
+def settings(environment: Mapping[str, str]) -> Sequence[object]:
+    """The flags of Python, and the variables of the environment that may matter."""
+    found = sorted(
+        (n, v) for n, v in environment.items() if n.startswith(VARIABLES) and n != "VERIFIED_CACHE"
+    )
+    return [repr(sys.flags), found]
+
+
+@cache
+def _runs_as_written() -> bool:
+    """Whether each function of the code that is loaded has the code of its source."""
+    return all(
+        runs_as_written(module) for name, module in list(sys.modules.items()) if name in _sources()
+    )
+
+
+def runs_as_written(module: ModuleType) -> bool:
+    """Whether each function that the source of a module defines is there, as it is defined."""
+    text = _sources()[module.__name__].text
+    source = sources.Module(module.__name__, str(module.__file__), text)
+    return all(
+        getattr(_found(module, name), "__code__", None) == source.codes.get(name)
+        for name in source.definitions
+    )
+
+
+def _found(module: ModuleType, name: str) -> Any:
+    """What has a qualified name in a module, without what decorates it."""
+    found: Any = module
+    for part in name.split("."):
+        found = inspect.getattr_static(found, part, None)
+    while not isinstance(found, FunctionType) or hasattr(found, "__wrapped__"):
+        inner = (
+            getattr(found, name, None)
+            for name in ("__wrapped__", "__func__", "fget", "func", "callback")
+        )
+        found = next((each for each in inner if each is not None), None)
+        if found is None:
+            break
+    return found
