@@ -319,7 +319,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     """Raise ``TooSlow`` in this thread after so long; without effect outside the main thread.
 
     The time is that of the processor, which is the same whatever else the machine does. What
-    waits takes none, and may wait for four times as long.
+    waits takes none, and may wait for ten times as long.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -330,7 +330,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
     limits = (
         (signal.SIGPROF, signal.ITIMER_PROF, seconds),
-        (signal.SIGALRM, signal.ITIMER_REAL, 4 * seconds),
+        (signal.SIGALRM, signal.ITIMER_REAL, 10 * seconds),
     )
     before = [signal.signal(number, stop) for number, _, _ in limits]
     # Again and again: Python discards what is raised while it finalizes an object.
