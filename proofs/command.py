@@ -27,6 +27,7 @@ import verified
 from . import report, runner
 from .claim import ENGINES, Claim, claim_of, every_claim
 from .conform.command import conform
+from .conform.matrix import matrix
 from .diagram import document
 from .engines import Options
 from .grammar import SPEC
@@ -42,6 +43,7 @@ def command() -> None:
 
 
 command.add_command(conform)
+command.add_command(matrix)
 
 
 @command.command()

@@ -27,18 +27,21 @@ class Requirement:
     elsewhere: str | None = None
     since: str | None = None
     status: str = "stable"
+    file: str = ""
+    """The name of the file in ``spec``, which is the short name of the standard."""
 
 
 @lru_cache(maxsize=1)
 def requirements() -> dict[str, Requirement]:
     """All requirements by id, in the order of the files."""
-    files = [
-        tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(SPEC.glob("*.toml"))
-    ]
-    standards = [file for file in files if "standard" in file]
+    files = {
+        path.stem: tomllib.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(SPEC.glob("*.toml"))
+    }
+    standards = {name: file for name, file in files.items() if "standard" in file}
     documents = {
         tag: f"{file['standard']['repository']} {path}"
-        for file in standards
+        for file in standards.values()
         for tag, path in file["documents"].items()
     }
 
@@ -56,8 +59,9 @@ def requirements() -> dict[str, Requirement]:
             row.get("elsewhere"),
             row.get("since"),
             row.get("status", "stable"),
+            name,
         )
-        for file in standards
+        for name, file in standards.items()
         for row in file["requirement"]
     }
 

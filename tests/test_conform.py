@@ -1,11 +1,13 @@
 """``verified conform`` finds each planted fault, names it, and accuses nobody else."""
 
+import itertools
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -14,7 +16,7 @@ import pytest
 from proofs.conform import program, report
 from proofs.conform.check import Check, Deviation, Verdict
 from proofs.conform.checks import every_check
-from proofs.conform.run import Options, Result, run, run_check
+from proofs.conform.run import SHRINKING, Options, Result, run, run_check
 from proofs.conform.target import About, Arguments, ProcessTarget, Raised
 from proofs.requirements import requirements
 from tests.conform_faults import (
@@ -42,6 +44,10 @@ def found(fault: Fault | None, requirement: str) -> list[Result]:
 
 def zero_random(text: str) -> str:
     return f"{text[:-2]}{int(text[-2:], 16) & ~2:02x}" if len(text) == 55 else text
+
+
+def zero_before(arguments: Arguments, answer: Any) -> Any:
+    return {"headers": [[name, f"{text[:53]}0{text[53:]}"] for name, text in answer["headers"]]}
 
 
 def first_only(name: str) -> Callable[[list[list[str]]], list[list[str]]]:
@@ -166,6 +172,7 @@ FAULTS: list[tuple[str, str, Fault]] = [
     ("TP-01", "takes any delimiter", receives(lambda t: t.replace("_", "-").replace(":", "-"))),
     ("TP-01", "takes the first of two", arrives(first_only("traceparent"))),
     ("TP-01", "sends capitals", sends(str.upper)),
+    ("TP-01", "sends flags with a zero before", answers("tracecontext.relay", zero_before)),
     ("TP-01", "takes nothing", receives(lambda _: "")),
     ("TP-02", "takes version ff", receives(lambda t: "00" + t[2:55] if t[:2] == "ff" else t)),
     ("TP-03", "takes a trace id of zeros", receives(lambda t: t.replace("0" * 32, "0" * 31 + "1"))),
@@ -178,7 +185,6 @@ FAULTS: list[tuple[str, str, Fault]] = [
     ),
     ("TP-04", "pads a parent id", receives(pads)),
     ("TP-05", "takes version 00 with more", receives(lambda t: t[:55] if t[:3] == "00-" else t)),
-    ("TP-05", "takes a line feed", receives(lambda t: t.removesuffix("\n"))),
     ("TP-07", "takes any version", receives(lambda t: "00" + t[2:])),
     ("TP-08", "pads a short header", receives(lambda t: "00" + t[2:].ljust(53, "1"))),
     (
@@ -191,6 +197,14 @@ FAULTS: list[tuple[str, str, Fault]] = [
     ("TP-11", "ignores more fields", receives(lambda t: t if len(t) == 55 else "")),
     ("TP-12", "sends the version that came", sends(lambda t: "01" + t[2:])),
     ("TP-13", "sends all flags", sends(lambda t: t[:-2] + "ff")),
+    (
+        "TP-13",
+        "passes all flags on",
+        answers(
+            "tracecontext.relay",
+            lambda _, a: {"headers": [[n, t[:53] + "ff"] for n, t in a["headers"]]},
+        ),
+    ),
     ("TP-14", "clears the flag random", sends(zero_random)),
     (
         "TP-17",
@@ -252,7 +266,11 @@ FAULTS: list[tuple[str, str, Fault]] = [
         "adds a key twice",
         steps(lambda q, s: {**s, "members": [q[1:], *s["before"]]} if q[0] != "delete" else s),
     ),
-    ("TS-16", "drops others' keys", arrives(without_state)),
+    (
+        "TS-16",
+        "drops others' keys",
+        receives(lambda t: t.rpartition(",")[0] or t, "tracestate"),
+    ),
     (
         "SC-05",
         "deletes nothing",
@@ -309,6 +327,14 @@ FAULTS: list[tuple[str, str, Fault]] = [
         "BG-05",
         "splits at each equals sign",
         receives(lambda t: "=".join(t.split("=")[:2]), "baggage"),
+    ),
+    (
+        "BG-06",
+        "sends names that are no tokens",
+        answers(
+            "baggage.inject",
+            lambda q, a: {"headers": [["baggage", f"{n}=1"] for n, _, _ in q["entries"]]},
+        ),
     ),
     ("BG-06", "decodes keys", receives(lambda t: t.replace("%41", "A"), "baggage")),
     ("BG-06", "reads one header", arrives(first_only("baggage"))),
@@ -458,6 +484,10 @@ def toy(tmp_path: Path, behaviour: str) -> ProcessTarget:
         ("time.sleep(60)", "it did not answer within"),
         ("print('hello', flush=True)", "it printed what is no answer"),
         ("id += 1", "it answered"),
+        (
+            "print(json.dumps({'id': id, 'answer': {}}), flush=True); continue",
+            "not of the protocol",
+        ),
         ("print('{}', file=sys.stderr); raise SystemExit('last words')", "last words"),
     ],
 )
@@ -478,6 +508,40 @@ def test_a_target_that_fails_is_contained_and_started_anew(
     assert others == {Verdict.OK, Verdict.NOT_OFFERED}
 
 
+def test_what_is_refused_is_no_case(tmp_path: Path) -> None:
+    """A target may refuse some arguments of an operation; if it refuses all, it has no such."""
+    target = toy(tmp_path, REFUSES)
+    try:
+        checks = [each for each in every_check() if each.requirement.id in ("TP-02", "TP-04")]
+        results = list(run(target, Options(cases=20), checks))
+    finally:
+        target.close()
+    assert results
+    for each in results:
+        if each.check.requirement.id == "TP-02":
+            assert (each.verdict, each.note) == (Verdict.NOT_OFFERED, "not such a version")
+        elif "tracecontext.extract" in each.check.operations:
+            assert each.verdict is Verdict.OK
+            assert 0 < each.cases < 20
+
+
+REFUSES = """if text[:2] == 'ff' or text[-1:] in '02468ace':
+        print(json.dumps({"id": id, "refused": "not such a version"}), flush=True)
+        continue"""
+
+
+def test_the_time_for_shrinking_may_end_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    def long(arguments: Arguments, answer: Any) -> Deviation | None:
+        return Deviation("short") if int(arguments["headers"][0][1][3:35], 16) >= 1000 else None
+
+    for moments in (0, 1, 10, 100):
+        clock = itertools.count()
+        seconds = SimpleNamespace(monotonic=lambda: next(clock) * SHRINKING / (moments + 1))  # noqa: B023
+        monkeypatch.setattr("proofs.conform.run.time", seconds)
+        result = run_check(one(long), Implementation(), OPTIONS)
+        assert result.verdict is Verdict.DEVIATES, result.note
+
+
 def conform(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "verified", "conform", *arguments],
@@ -491,16 +555,16 @@ def conform(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_command_reports_what_it_found(tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("report.json", "report.xml", "report.html")]
     options = ["--json", str(files[0]), "--junit", str(files[1]), "--html", str(files[2])]
-    done = conform("opentelemetry", "-k", "TP-05", "--cases", "20", *options)
+    done = conform("opentelemetry", "-k", "TP-13", "--cases", "20", *options)
     assert done.returncode == 1, done.stderr
-    assert "deviates TP-05: version 00 with a line feed at its end" in done.stdout
+    assert "deviates TP-13: a span context with flags that are not defined" in done.stdout
     data = json.loads(files[0].read_text())
     assert data["schema"] == "verified-conform/1"
     assert data["complete"] is True
     assert data["target"] == "opentelemetry"
     (row,) = [each for each in data["results"] if each["verdict"] == "deviates"]
-    assert row["requirement"] == "TP-05"
-    assert row["input"]["headers"][0][1].endswith("\n")
+    assert row["requirement"] == "TP-13"
+    assert row["input"]["span"]["flags"] & ~3
     assert row["source"]
     again = subprocess.run(
         [sys.executable, "-c", row["script"]], capture_output=True, text=True, check=True
@@ -509,7 +573,7 @@ def test_the_command_reports_what_it_found(tmp_path: Path) -> None:
     suite = ElementTree.parse(files[1]).getroot()
     assert suite.get("failures") == "1"
     page = files[2].read_text()
-    assert "version 00 with a line feed at its end" in page
+    assert "a span context with flags that are not defined" in page
     assert not re.search("<script|<link|https?://", page)
 
 

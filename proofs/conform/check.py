@@ -53,6 +53,18 @@ class Deviation:
     expected: str
 
 
+@dataclass(frozen=True)
+class Premise:
+    """What a target must do for a check to tell anything of it.
+
+    It is asked before; an operation that does not ``hold`` is passed over for the next one.
+    """
+
+    arguments: Arguments
+    holds: Callable[[Any], bool]
+    otherwise: str
+
+
 Judge = Callable[[Arguments, Any], Deviation | None]
 """Says of arguments and the answer to them, which may be ``Raised``, what is wrong, if anything."""
 
@@ -75,6 +87,7 @@ class Check:
     cases: int | None = None
     """How many cases there are at most, if fewer than for others."""
     trace_context_levels: tuple[int, ...] = (1, 2)
+    premise: Premise | None = None
 
     @property
     def name(self) -> str:
@@ -94,12 +107,13 @@ def check(
     licence: str = "",
     cases: int | None = None,
     levels: tuple[int, ...] = (1, 2),
+    premise: Premise | None = None,
 ) -> Callable[[Judge], Judge]:
     """Declare a check; the function below is its judge.
 
     ``level`` is MUST, SHOULD or MAY where a case of a requirement is of another level than the
     requirement, ``licence`` the sentence that leaves the choice where it is MAY, ``levels`` the
-    levels of Trace Context that it is of.
+    levels of Trace Context that it is of, ``premise`` what an operation must do to be asked.
 
     :raises KeyError: if there is no such requirement or level.
     :raises ValueError: if what is licensed has no licence.
@@ -113,8 +127,9 @@ def check(
     operations = (operation,) if isinstance(operation, str) else tuple(operation)
 
     def register(judge: Judge) -> Judge:
-        entry = Check(needed, kind, operations, inputs, judge, verdict, licence, cases, levels)
-        CHECKS.append(entry)
+        CHECKS.append(
+            Check(needed, kind, operations, inputs, judge, verdict, licence, cases, levels, premise)
+        )
         return judge
 
     return register

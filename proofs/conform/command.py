@@ -85,6 +85,9 @@ def conform(
         asked = opened(target, python, line)
     except Gone as gone:
         raise click.UsageError(f"{line or target} cannot be checked: {gone}") from None
+    except KeyboardInterrupt:
+        console.print("interrupted", style="bold red")
+        sys.exit(2)
     results: list[run.Result] = []
     complete = False
     try:

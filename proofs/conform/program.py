@@ -13,6 +13,13 @@ AGENTS = Path(__file__).parent / "agents"
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "opentelemetry": ("opentelemetry", "opentelemetry_sdk"),
     "verified": ("opentelemetry", "opentelemetry_sdk", "verified"),
+    "ddtrace": ("carrier", "ddtrace"),
+    "elastic-apm": ("carrier", "elastic_apm"),
+    "honeycomb-beeline": ("carrier", "honeycomb_beeline"),
+    "instana": ("carrier", "instana"),
+    "newrelic": ("carrier", "newrelic"),
+    "opencensus": ("carrier", "opencensus"),
+    "sentry-sdk": ("carrier", "sentry_sdk"),
 }
 """The packages that are known by name, and the files that know them; later ones override."""
 
@@ -28,7 +35,7 @@ def knows(package: str) -> str:
 def agent(package: str) -> str:
     """The program that answers for a package: one file, for Python 3.7 and up."""
     protocol = (AGENTS / "agent.py").read_text(encoding="utf-8")
-    return f"{protocol}\n\n{knows(package)}\n\nserve(NAME, version(), OFFERS)\n"
+    return f"{protocol}\n\n{knows(package)}\n\nserve(NAME, version(), OFFERS, CLAIMS)\n"
 
 
 def script(package: str, operation: str, arguments: Mapping[str, Any]) -> str:
@@ -54,6 +61,9 @@ def _needed(tree: ast.Module, name: str) -> list[ast.stmt]:
     statements = [each for each in tree.body if not _is_docstring(each)]
     binds = [(each, _bound(each)) for each in statements]
     wanted, needed = [name], set()
+    for setting in filter(_is_setting, statements):
+        needed.add(id(setting))
+        wanted += _names(setting)
     known: set[str] = set()
     while wanted:
         each = wanted.pop()
@@ -63,8 +73,18 @@ def _needed(tree: ast.Module, name: str) -> list[ast.stmt]:
         for statement, names in binds:
             if each in names and id(statement) not in needed:
                 needed.add(id(statement))
-                wanted += [node.id for node in ast.walk(statement) if isinstance(node, ast.Name)]
+                wanted += _names(statement)
     return [_plain(each) for each in statements if id(each) in needed]
+
+
+def _names(statement: ast.stmt) -> list[str]:
+    return [node.id for node in ast.walk(statement) if isinstance(node, ast.Name)]
+
+
+def _is_setting(statement: ast.stmt) -> bool:
+    """Whether a statement is there for its effect, which every operation relies on."""
+    is_call = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
+    return is_call and "OFFERS" not in _names(statement)
 
 
 def _bound(statement: ast.stmt) -> set[str]:

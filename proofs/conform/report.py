@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,7 @@ def as_data(report: Report) -> dict[str, Any]:
         "target": about.name,
         "version": about.version,
         "runtime": about.runtime,
+        "date": datetime.now(UTC).date().isoformat(),
         "offers": sorted(about.offers),
         "level": options.level,
         "seed": options.seed,
@@ -239,14 +241,14 @@ def as_html(reports: Sequence[dict[str, Any]]) -> bytes:
     environment.filters["slug"] = lambda text: text.replace(" ", "-")
     page = environment.get_template("conformance.html").render(
         reports=reports,
-        rows=list(_rows(reports)),
+        rows=list(rows(reports)),
         verdicts=[(verdict.value, MEANINGS[verdict]) for verdict in Verdict],
         quiet=[Verdict.OK.value, Verdict.NOT_OFFERED.value],
     )
     return page.encode()
 
 
-def _rows(reports: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def rows(reports: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """For each requirement that is in a report a row, with a cell for each report."""
     for needed in sorted(requirements().values(), key=lambda each: place(each.id)):
         cells = []

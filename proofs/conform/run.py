@@ -13,10 +13,13 @@ from hypothesis import HealthCheck, Phase, find, given, seed, settings
 from hypothesis.errors import NoSuchExample, Unsatisfiable
 
 from .check import CHECKS, Check, Deviation, Verdict, key, shown
-from .target import PATIENCE, Arguments, Gone, Refused, Target, Unfit
+from .target import PATIENCE, About, Arguments, Gone, Refused, Target, Unfit
 
 SHRINKING = 3.0
 """Seconds that are spent on making one deviation small."""
+
+WRONG_SHAPE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What a judge raises of an answer that is not of the form that the protocol gives it."""
 
 MOST_GONE = 3
 """How often a target may die or hang in one check until the check is given up."""
@@ -67,15 +70,31 @@ def run_check(check: Check, target: Target, options: Options) -> Result:
     What is reported as a deviation was seen again in a script of its own; if it was not, that
     is an error of the checker and said to be one.
     """
+    missing = _unclaimed(check, target.about)
     offered = [each for each in check.operations if each in target.about.offers]
-    if not offered:
-        needs = " or ".join(check.operations)
-        return Result(check, Verdict.NOT_OFFERED, note=f"the target does not offer {needs}")
-    asking = _Asking(check, offered[0], target, options)
+    if not offered and not missing:
+        missing = f"the target does not offer {' or '.join(check.operations)}"
+    if missing:
+        return Result(check, Verdict.NOT_OFFERED, note=missing)
     try:
-        return asking.result()
+        for operation in offered:
+            asking = _Asking(check, operation, target, options)
+            if asking.can_tell():
+                return asking.result()
     except Refused as refused:
         return Result(check, Verdict.NOT_OFFERED, note=str(refused))
+    assert check.premise is not None
+    return Result(check, Verdict.NOT_OFFERED, note=check.premise.otherwise)
+
+
+def _unclaimed(check: Check, about: About) -> str:
+    """Why a target is not bound by a requirement, if it is not."""
+    if about.implements is not None and check.requirement.file not in about.implements:
+        return f"the target does not claim {check.requirement.standard}"
+    level = about.trace_context_level
+    if level is not None and level not in check.trace_context_levels:
+        return f"the target claims Level {level} of W3C Trace Context"
+    return ""
 
 
 class _Over(BaseException):
@@ -92,6 +111,24 @@ class _Asking:
         self.options = options
         self.cases: dict[str, _Case] = {}
         self.gone: list[tuple[Arguments, Gone]] = []
+        self.refused = ""
+
+    def can_tell(self) -> bool:
+        """Whether the operation does what the check builds on; so too if the target is gone."""
+        premise = self.check.premise
+        if premise is None:
+            return True
+        try:
+            answer = self.target.ask(self.operation, premise.arguments, self.options.patience)
+        except Gone as gone:
+            self.gone += [(premise.arguments, gone)] * MOST_GONE
+            return True
+        except Unfit:
+            return False
+        try:
+            return premise.holds(answer)
+        except WRONG_SHAPE:
+            return True  # The cases will show it.
 
     def result(self) -> Result:
         """All cases, then the smallest that deviates, then its script."""
@@ -101,7 +138,7 @@ class _Asking:
         bad = [case for case in self.cases.values() if case.deviation is not None]
         total = len(self.cases)
         if not total:
-            return Result(self.check, Verdict.NOT_OFFERED, note="no case can be put to the target")
+            return Result(self.check, Verdict.NOT_OFFERED, note=self.refused)
         if not bad:
             return Result(self.check, Verdict.OK, total)
         smallest = self._smallest(min(bad, key=lambda case: len(key(case.arguments))))
@@ -141,12 +178,18 @@ class _Asking:
         if name not in self.cases:
             try:
                 answer = self.target.ask(self.operation, arguments, self.options.patience)
-            except Unfit:
+            except (Refused, Unfit) as refused:
+                self.refused = str(refused)
                 return None
             except Gone as gone:
                 self.gone.append((arguments, gone))
                 return None
-            self.cases[name] = _Case(arguments, answer, self.check.judge(arguments, answer))
+            try:
+                deviation = self.check.judge(arguments, answer)
+            except WRONG_SHAPE as error:
+                self.gone.append((arguments, _misshapen(answer, error)))
+                return None
+            self.cases[name] = _Case(arguments, answer, deviation)
         return self.cases[name]
 
     def _smallest(self, known: _Case) -> _Case:
@@ -179,9 +222,11 @@ class _Asking:
             answer = self.target.run(script, self.options.patience)
         except Gone as gone:
             return str(gone)
-        if self.check.judge(arguments, answer) is None:
-            return str(shown(answer))
-        return None
+        try:
+            deviation = self.check.judge(arguments, answer)
+        except WRONG_SHAPE as error:
+            return str(_misshapen(answer, error))
+        return None if deviation is not None else str(shown(answer))
 
     def _error(self, arguments: Arguments, gone: Gone) -> Result:
         return Result(
@@ -195,6 +240,13 @@ class _Asking:
             self.target.script(self.operation, arguments),
             f"the target gave no answer: {gone}",
         )
+
+
+def _misshapen(answer: Any, error: Exception) -> Gone:
+    return Gone(
+        f"its answer {str(shown(answer))[:80]} is not what the protocol says for the operation "
+        f"({type(error).__name__}: {error})"
+    )
 
 
 def _settings(most: int, *phases: Phase) -> settings:

@@ -57,6 +57,10 @@ class About:
     version: str
     runtime: str
     offers: frozenset[str]
+    implements: frozenset[str] | None = None
+    """The standards that it claims, by the names of their files in ``spec``; all if None."""
+    trace_context_level: int | None = None
+    """The highest level of W3C Trace Context that it claims, if it says so."""
 
 
 class Target(Protocol):
@@ -96,9 +100,14 @@ class ProcessTarget:
         self.environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._reader: threading.Thread | None = None
         self._errors: Any = None
         self._number = 0
-        self.about = self._start()
+        try:
+            self.about = self._start()
+        except BaseException:
+            self.close()
+            raise
 
     def ask(self, operation: str, arguments: Arguments, patience: float = PATIENCE) -> Any:
         if self._process is None:
@@ -115,29 +124,30 @@ class ProcessTarget:
 
     def close(self) -> None:
         process, self._process = self._process, None
-        self._errors.close()
-        if process is None:
-            return
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            process.wait(1)
-        except subprocess.TimeoutExpired:
+        if process is not None:
+            assert process.stdin is not None
+            with suppress(BrokenPipeError):
+                process.stdin.close()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1)
+            # What it started may still be there, and hold its standard output.
             _kill(process)
-        self._drained(process)
+            self._drained(process)
+        if self._errors is not None:
+            self._errors.close()
 
     def _drained(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait until the reader has come to the end of a process that has ended."""
-        self._reader.join(1)
+        """Let the reader come to the end of a process that has ended, and close its pipes."""
         assert process.stdin is not None
         assert process.stdout is not None
         with suppress(BrokenPipeError):
             process.stdin.close()
-        process.stdout.close()
+        if self._reader is not None:
+            self._reader.join(1)
+        if self._reader is None or not self._reader.is_alive():
+            process.stdout.close()
 
     def _start(self) -> About:
-        if self._errors is not None:
-            self._errors.close()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115, closed with the process
         try:
             self._process = subprocess.Popen(
@@ -149,24 +159,33 @@ class ProcessTarget:
                 start_new_session=True,
             )
         except OSError as error:
+            self._errors.close()
             raise Gone(f"{self.command[0]} cannot be started: {error.strerror}") from None
         self._lines = queue.SimpleQueue()
         self._reader = threading.Thread(
             target=_read, args=(self._process.stdout, self._lines), daemon=True
         )
         self._reader.start()
-        hello = self._ask("hello", {"protocol": PROTOCOL}, 2 * PATIENCE)
         try:
+            hello = self._ask("hello", {"protocol": PROTOCOL}, 2 * PATIENCE)
             if hello["protocol"] != PROTOCOL:
-                raise Gone(f"it speaks version {hello['protocol']} of the protocol")
+                raise self._gone(f"it speaks version {hello['protocol']} of the protocol")
+            if hello.get("trace_context_level", 2) not in (1, 2):
+                raise self._gone(f"it claims Level {hello['trace_context_level']!r}, not 1 or 2")
             about = About(
                 str(hello["name"]),
                 str(hello["version"]),
                 str(hello.get("runtime", "")),
                 frozenset(map(str, hello["offers"])),
+                None if "implements" not in hello else frozenset(map(str, hello["implements"])),
+                hello.get("trace_context_level"),
             )
-        except (KeyError, TypeError) as error:
+        except Refused as refused:
+            raise self._gone(f"it refuses to say hello: {refused}") from None
+        except KeyError as error:
             raise self._gone(f"its hello has no {error}") from None
+        except TypeError:
+            raise self._gone(f"its hello is {str(hello)[:80]}") from None
         return about
 
     def _ask(self, operation: str, arguments: Arguments, patience: float) -> Any:
@@ -186,6 +205,8 @@ class ProcessTarget:
             raise self._gone("it ended")
         try:
             reply = _json(line)
+            if not isinstance(reply, dict):
+                raise Gone(f"it printed what is no answer: {line[:80]!r}")
             if reply.get("id") != self._number:
                 raise Gone(f"it answered {reply.get('id')!r} when it was asked {self._number}")
             return _answer(reply)
@@ -203,8 +224,9 @@ class ProcessTarget:
                     why = "it closed its standard output"
             _kill(process)
             self._drained(process)
-        self._errors.seek(0)
-        said = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+        with self._errors as errors:
+            errors.seek(0)
+            said = errors.read().decode("utf-8", "replace").strip().splitlines()
         return Gone(why + (f"; its last words: {said[-1][:200]}" if said else ""))
 
 
@@ -222,11 +244,7 @@ class PackageTarget(ProcessTarget):
         self._folder = tempfile.TemporaryDirectory(prefix="conform-")
         agent = Path(self._folder.name) / f"{package}_agent.py"
         agent.write_text(program.agent(package), encoding="utf-8")
-        try:
-            super().__init__([python, str(agent)], environment)
-        except Gone:
-            self._folder.cleanup()
-            raise
+        super().__init__([python, str(agent)], environment)
 
     def script(self, operation: str, arguments: Arguments) -> str:
         return program.script(self.package, operation, arguments)

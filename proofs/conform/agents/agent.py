@@ -16,8 +16,11 @@ import sys
 _answers = os.fdopen(os.dup(1), "w", encoding="ascii")
 os.dup2(2, 1)
 
+# What knows a package says here which standards the package claims, if not all of them.
+CLAIMS = {}
 
-def serve(name, version, operations):
+
+def serve(name, version, operations, claims):
     """Answer requests until the input ends."""
     for line in sys.stdin.buffer:
         request = json.loads(line.decode("utf-8"))
@@ -31,6 +34,7 @@ def serve(name, version, operations):
                 "runtime": platform.python_implementation() + " " + platform.python_version(),
                 "offers": sorted(operations),
             }
+            reply["answer"].update(claims)
         elif operation not in operations:
             reply["refused"] = "there is no operation " + operation
         else:

@@ -139,6 +139,9 @@ check("TP-01", "a character of the flags that is no digit", TAKES, _replaced(53,
     st.lists(_version_00, min_size=2, max_size=2, unique_by=lambda text: text[3:35]).map(
         lambda both: {"headers": [["traceparent", each] for each in both]}
     ),
+    # Their value is the list of both (RFC 9110, section 5.2), and the W3C suite wants none taken;
+    # but the Get of a propagator must return the first (OpenTelemetry, "Get").
+    level="SHOULD",
 )
 def _two_fields(arguments: Arguments, answer: Any) -> Deviation | None:
     texts = [value for _, value in arguments["headers"]]
@@ -438,6 +441,12 @@ def _known_only(mask: int) -> Any:
 check(
     "TP-13", "flags that are not defined, sent on", SENDS, headers(_version_00 | _version_higher)
 )(_known_only(3))
+check(
+    "TP-13",
+    "flags that are not defined, passed on",
+    "tracecontext.relay",
+    headers(_version_00 | _version_higher),
+)(_known_only(3))
 
 
 @check("TP-13", "a span context with flags that are not defined", INJECTS, _spans)
@@ -488,6 +497,17 @@ def _sampled_stays(arguments: Arguments, answer: Any) -> Deviation | None:
 )
 def _sampled_changes(arguments: Arguments, answer: Any) -> Deviation | None:
     return _sampled_stays(arguments, answer)
+
+
+@check(
+    "TP-01",
+    "what is sent for a header that is passed on",
+    "tracecontext.relay",
+    headers(_version_00 | _version_higher),
+)
+def _is_grammar_again(arguments: Arguments, answer: Any) -> Deviation | None:
+    good = all(_parts(text) is not None for text in sent(answer))
+    return wants(good, "the header that is sent is of the grammar of version 00")
 
 
 @check("TP-19", "a header that is passed on", "tracecontext.relay", headers(_version_00))
