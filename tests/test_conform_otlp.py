@@ -13,9 +13,10 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing, suppress
 from email.utils import parsedate_to_datetime
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -32,7 +33,6 @@ from proofs.conform.receiver import Receiver, content
 from proofs.conform.target import About, Arguments, PackageTarget, ProcessTarget, Raised
 from verified.otlp.grpc import METHOD
 
-# Hypothesis minds the generator that all threads share.
 _random = secrets.SystemRandom()
 
 OWN = ("OT-", "CF-", "PR-", "ID-04", "ID-05", "TP-06")
@@ -727,22 +727,32 @@ def found(results: list[run.Result]) -> dict[str, Verdict]:
     return {r.check.name: r.verdict for r in results if r.verdict not in quiet}
 
 
+def planted(name: str) -> tuple[dict[str, Verdict], set[str]]:
+    """What is found of a fault, by its name, and the requirements of which there were cases."""
+    prefixes, made = (
+        (OWN, Implementation) if name == RIGHT else ((FAULTS[name][0],), FAULTS[name][1])
+    )
+    results = checked(made, *prefixes)
+    return found(results), {result.check.requirement.id for result in results if result.cases}
+
+
 RIGHT = ""
+"""The name of no fault."""
+
+Running = Mapping[str, Future[tuple[dict[str, Verdict], set[str]]]]
 
 
+# In processes, as Hypothesis reads sources, which threads cannot do at the same time.
 @pytest.fixture(scope="module")
-def running() -> Iterator[dict[str, Future[list[run.Result]]]]:
-    with ThreadPoolExecutor(8) as pool:
-        right = pool.submit(checked, Implementation, *OWN)
-        faults = {name: pool.submit(checked, made, id) for name, (id, made) in FAULTS.items()}
-        yield {RIGHT: right, **faults}
+def running() -> Iterator[Running]:
+    with ProcessPoolExecutor(8, get_context("spawn")) as pool:
+        yield {name: pool.submit(planted, name) for name in (RIGHT, *FAULTS)}
 
 
-def test_what_is_right_is_left_in_peace(running: dict[str, Future[list[run.Result]]]) -> None:
-    results = running[RIGHT].result()
-    assert found(results) == {}
-    checks = {result.check.requirement.id for result in results if result.cases}
-    assert checks >= {id for id, _ in FAULTS.values()}
+def test_what_is_right_is_left_in_peace(running: Running) -> None:
+    verdicts, checked = running[RIGHT].result()
+    assert verdicts == {}
+    assert checked >= {id for id, _ in FAULTS.values()}
 
 
 def test_even_waits() -> None:
@@ -751,11 +761,10 @@ def test_even_waits() -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_fault(fault: str, running: dict[str, Future[list[run.Result]]]) -> None:
-    results = running[fault].result()
-    verdicts = set(found(results).values())
-    assert verdicts & {Verdict.DEVIATES, Verdict.ADVISORY}
-    assert Verdict.ERROR not in verdicts
+def test_fault(fault: str, running: Running) -> None:
+    verdicts, _ = running[fault].result()
+    assert set(verdicts.values()) & {Verdict.DEVIATES, Verdict.ADVISORY}
+    assert Verdict.ERROR not in verdicts.values()
 
 
 # A package, as it is asked and as its scripts ask it again: what is sent for no spans, what
