@@ -24,6 +24,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, assume, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.database import ExampleDatabase
 
 from .claim import Claim
 from .domains import BUILT_IN, DOMAINS, domain, fresh
@@ -166,12 +167,12 @@ def strategy(types: Sequence[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
     return st.tuples(*strategies)
 
 
-def limits(examples: int, *phases: Phase) -> settings:
+def limits(examples: int, *phases: Phase, database: ExampleDatabase | None = None) -> settings:
     """What Hypothesis is to do, and no more."""
     return settings(
         max_examples=examples,
         phases=phases,
-        database=None,
+        database=database,
         deadline=None,
         report_multiple_bugs=False,
         verbosity=Verbosity.quiet,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
+from unittest import SkipTest
 
 from hypothesis import Phase, given, seed, settings
 from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
@@ -57,22 +58,22 @@ def run(claim: Claim, options: Options) -> Finding:
 def _shrunk(claim: Claim, options: Options, failing: dict[str, Any]) -> dict[str, Any]:
     """The simplest inputs on which the claim fails that Hypothesis finds from the same draws."""
 
-    spent = limits(options.examples, Phase.generate, Phase.shrink)
-    kept = settings(spent, database=database(claim, options.examples_at))
-    return _attempted(claim, kept, options.seed) or failing
+    kept = database(claim, options.examples_at)
+    spent = limits(options.examples, Phase.generate, Phase.shrink, database=kept)
+    return _attempted(claim, spent, options.seed) or failing
 
 
 def _found_before(claim: Claim, where: str) -> dict[str, Any] | None:
     """Inputs on which the claim fails, of those on which it failed before, here or elsewhere."""
-    replayed = settings(limits(1, Phase.reuse), database=database(claim, where))
-    return _attempted(claim, replayed, 0)
+    return _attempted(claim, limits(100, Phase.reuse, database=database(claim, where)), 0)
 
 
 def _attempted(claim: Claim, spent: settings, number: int) -> dict[str, Any] | None:
     failing: dict[str, Any] | None = None
 
-    @seed(number)
+    # A seed takes the database from the settings that were there before it.
     @spent
+    @seed(number)
     @given(strategy(tuple(claim.parameters.values())))
     def attempt(values: tuple[Any, ...]) -> None:
         nonlocal failing
@@ -81,7 +82,8 @@ def _attempted(claim: Claim, spent: settings, number: int) -> dict[str, Any] | N
             failing = inputs
             raise _Fails
 
-    with suppress(_Fails):
+    # To try again what failed before is to try nothing where nothing failed.
+    with suppress(_Fails, SkipTest):
         attempt()
     return failing
 
