@@ -36,6 +36,7 @@ from .grammar import SPEC
 
 EVIDENCE = str(__package__)
 CLAIMS = f"{EVIDENCE}.claims"
+ASKING = f"{EVIDENCE}.conform."
 
 VARIABLES = ("HYPOTHESIS", "LANG", "LC_", "OPENTELEMETRY", "OTEL", "PYTHON", "TZ", "VERIFIED", "Z3")
 """How the names of the environment variables begin that a verdict may depend on."""
@@ -59,9 +60,12 @@ REFLECTIVE: Mapping[str, Collection[str]] = {
 def digest(claim: Claim) -> str | None:
     """The digest of all that a verdict on this claim depends on but the options.
 
-    None if what runs is not what the sources say.
+    None if what runs is not what the sources say, or the claim is about other code than this.
     """
-    found = _digest(frozenset(_roots(claim)))
+    roots = frozenset(_roots(claim))
+    if not roots <= set(_sources()):
+        return None
+    found = _digest(roots)
     return None if found is None else _sha256(claim.id, claim.sentence, repr(claim.required), found)
 
 
@@ -215,15 +219,20 @@ def _sources() -> Mapping[str, Source]:
 
 @cache
 def _everywhere() -> tuple[str, ...]:
-    """The modules on which every verdict depends: the engines, and those that change others."""
+    """The modules on which every verdict depends: the engines, and those that change others.
+
+    What asks others' implementations is not among them: nothing that proves imports it.
+    """
     return tuple(
-        name for name, source in _sources().items() if _is_of_all(name) or source.reaches_out
+        name
+        for name, source in _sources().items()
+        if _is_of_all(name) or (source.reaches_out and not name.startswith(ASKING))
     )
 
 
 def _is_of_all(name: str) -> bool:
     """Whether a module is evidence that is no claim, and may have a part in every verdict."""
-    return name.startswith(f"{EVIDENCE}.") and not name.startswith(f"{CLAIMS}.")
+    return name.startswith(f"{EVIDENCE}.") and not f"{name}.".startswith((f"{CLAIMS}.", ASKING))
 
 
 def _closure(roots: Iterable[str]) -> set[str]:

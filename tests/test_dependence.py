@@ -18,11 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proofs import dependence
-from proofs.claim import claim_of, every_claim
+from proofs.claim import FunctionClaim, claim_of, every_claim
 from proofs.dependence import Source
 from proofs.drawn import sample
 from proofs.engines import Options
 from proofs.grammar import SPEC
+from proofs.verdict import Verdict
 
 ROOT = Path(dependence.__file__).parent.parent
 CLAIM = claim_of("traceparent.round_trip")
@@ -274,3 +275,22 @@ def test_nothing_is_remembered_where_other_code_runs_than_is_written(tmp_path: P
         "def put(m):\n    m.fields = lambda header: None\nDONE = put(traceparent)\n"
     )
     assert in_a_new_process(tmp_path) == "None"
+
+
+def test_nothing_that_proves_imports_what_asks_others() -> None:
+    """So that no verdict depends on it."""
+    script = (
+        "import sys; from proofs import runner; from proofs.claim import every_claim; every_claim();"
+        "print([name for name in sys.modules if name.startswith('proofs.conform')])"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_claims_about_other_code_are_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    def holds(number: int) -> bool:
+        return number == number
+
+    monkeypatch.setattr(holds, "__module__", "somebody.elses")
+    other = FunctionClaim(holds, "It holds", (), Verdict.PROVED, ("smt",), (holds,), None)
+    assert dependence.digest(other) is None
