@@ -62,6 +62,11 @@ def _claims() -> dict[str, Claim]:
     return {claim.id: claim for claim in every_claim()}
 
 
+def _get_ready() -> None:
+    """Import what proving needs."""
+    _claims()
+
+
 def _prove(task: Task) -> Result:
     with drawn.remembered(task.place):
         return prove(_claims()[task.id], task.options, task.engines, task.bites)
@@ -99,26 +104,28 @@ def run(
     those that look most costly. What is in the memory is not proved again. When
     ``is_over`` says so, no more are waited for.
     """
-    keys: dict[str, str] = {}
-    tasks: list[tuple[Claim, Task]] = []
-    blank = Task("", options, None if engines is None else tuple(engines), _limit(options))
-    for claim in claims:
-        key = None if memory is None else remembered.key(claim, options, engines)
-        if memory is None or key is None:
-            tasks.append((claim, replace(blank, id=claim.id)))
-            continue
-        known = remembered.recall(memory, claim, key)
-        if known.result is not None:
-            yield known.result
-            continue
-        keys[claim.id] = key
-        place = drawn.Place(memory, str(dependence.inputs()), str(dependence.digest(claim)))
-        tasks.append((claim, replace(blank, id=claim.id, bites=known.bites, place=place)))
-    if not tasks or is_over():
-        return
-    took = {c.id: _took(memory, c) for c, _ in tasks}
-    tasks.sort(key=lambda t: (-took[t[0].id], "symbolic" not in t[0].engines, t[0].id))
-    with _processes(min(jobs, len(tasks))) if cluster is None else _workers(cluster) as submit:
+    # Processes start while this one looks up what is remembered.
+    where = _processes(min(jobs, len(claims) or 1)) if cluster is None else _workers(cluster)
+    with where as submit:
+        keys: dict[str, str] = {}
+        tasks: list[tuple[Claim, Task]] = []
+        blank = Task("", options, None if engines is None else tuple(engines), _limit(options))
+        for claim in claims:
+            key = None if memory is None else remembered.key(claim, options, engines)
+            if memory is None or key is None:
+                tasks.append((claim, replace(blank, id=claim.id)))
+                continue
+            known = remembered.recall(memory, claim, key)
+            if known.result is not None:
+                yield known.result
+                continue
+            keys[claim.id] = key
+            place = drawn.Place(memory, str(dependence.inputs()), str(dependence.digest(claim)))
+            tasks.append((claim, replace(blank, id=claim.id, bites=known.bites, place=place)))
+        if not tasks or is_over():
+            return
+        took = {c.id: _took(memory, c) for c, _ in tasks}
+        tasks.sort(key=lambda t: (-took[t[0].id], "symbolic" not in t[0].engines, t[0].id))
         pending = {submit(task): claim for claim, task in tasks}
         while pending and not is_over():
             # What is raised amid a wait, as Ctrl-C is, would leave locks that stop needs.
@@ -150,6 +157,8 @@ def _processes(jobs: int) -> Iterator[Submit]:
     os.environ["VERIFIED_CONTRACTS"] = "0"
     pool = _pool(jobs)
     try:
+        for _ in range(jobs):
+            pool.schedule(_get_ready)
         yield lambda task: pool.schedule(_prove, args=(task,), timeout=task.limit)
     finally:
         pool.stop()
