@@ -29,6 +29,14 @@ class Grammar:
         return text in self.language
 
 
+def grammar(path: Path, rule: str) -> Grammar:
+    """A rule of a grammar that stands elsewhere, in a file that ends in .abnf.
+
+    The rule has to be regular: no rule is defined by itself.
+    """
+    return Grammar(str(path.resolve().with_suffix("")), rule)
+
+
 @cache
 def _rules(file: str) -> type[Rule]:
     class Rules(Rule):  # type: ignore[misc]  # the library has no types

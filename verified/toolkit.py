@@ -10,9 +10,6 @@
 proofs, which a wheel carries inside of this package and a checkout beside it.
 """
 
-from pathlib import Path
-from typing import Any
-
 from verified.__main__ import proofs
 
 _claim = proofs("claim")
@@ -23,17 +20,10 @@ _verdict = proofs("verdict")
 claim = _claim.claim
 Constant = _claim.Constant
 Fault = _claim.Fault
+grammar = _grammar.grammar
 Domain = _domains.Domain
 DOMAINS = _domains.DOMAINS
 Verdict = _verdict.Verdict
-
-
-def grammar(path: Path, rule: str) -> Any:
-    """A rule of an ABNF grammar (RFC 5234); its ``matches(text)`` says whether a text is of it.
-
-    The rule has to be regular: no rule is defined by itself.
-    """
-    return _grammar.Grammar(str(path.resolve().with_suffix("")), rule)
 
 
 __all__ = ["DOMAINS", "Constant", "Domain", "Fault", "Verdict", "claim", "grammar"]
