@@ -41,8 +41,8 @@ ASKING = f"{EVIDENCE}.conform."
 VARIABLES = ("HYPOTHESIS", "LANG", "LC_", "OPENTELEMETRY", "OTEL", "PYTHON", "TZ", "VERIFIED", "Z3")
 """How the names of the environment variables begin that a verdict may depend on."""
 
-KEPT_APART = "claims.txt"
-"""The list of claims in ``spec``, which says which claims there are and nothing of their truth."""
+KEPT_APART = ("claims.txt", "INVARIANTS.md")
+"""What stands in ``spec`` and is made of claims and verdicts, so that no verdict depends on it."""
 
 TOOLS = ("crosshair-tool", "cvc5", "hypothesis", "icontract", "mutmut")
 """The libraries besides Z3 that have a part in verdicts."""
@@ -258,7 +258,7 @@ def _surroundings() -> str:
 
 
 def _data() -> Sequence[tuple[str, str]]:
-    files = [p for p in sorted(SPEC.rglob("*")) if p.is_file() and p.name != KEPT_APART]
+    files = [p for p in sorted(SPEC.rglob("*")) if p.is_file() and p.name not in KEPT_APART]
     return [(str(p.relative_to(SPEC)), hashlib.sha256(p.read_bytes()).hexdigest()) for p in files]
 
 

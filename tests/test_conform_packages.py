@@ -28,10 +28,11 @@ from proofs.conform.target import About, ProcessTarget
 from proofs.requirements import requirements
 
 PROTOCOL = (Path(program.__file__).parent / "protocol.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| ((?:`\w+\.[\w.]+`(?:, )?)+) \| ([^|]*)\|", PROTOCOL, re.MULTILINE)
 OPERATIONS = {
-    name: re.findall(r"`(\w+)`", arguments)
-    for name, arguments in re.findall(r"^\| `([\w.]+)` \| ([^|]*) \|", PROTOCOL, re.MULTILINE)
+    name: arguments for names, arguments in ROWS for name in re.findall(r"`([\w.]+)`", names)
 }
+"""What the protocol says of the arguments of each operation."""
 PACKAGES = sorted(program.PACKAGES)
 FAKE = Path(__file__).parent / "conform_program.py"
 EXAMPLES: dict[str, Any] = {
@@ -81,20 +82,29 @@ def test_an_agent_is_one_program_for_python_3_7(package: str) -> None:
 def test_what_is_offered_is_in_the_protocol_with_its_arguments(package: str) -> None:
     operations = offered(package)
     assert operations
-    functions = {
-        node.name: [each.arg for each in node.args.args]
-        for node in ast.parse(program.knows(package)).body
-        if isinstance(node, ast.FunctionDef)
-    }
     for operation in operations:
         assert operation in OPERATIONS
-        assert functions[operation.replace(".", "_")] == OPERATIONS[operation]
+        words = set(re.findall(r"\w+", OPERATIONS[operation]))
+        assert words >= set(parameters(package, operation)) or "same" in words
+
+
+def parameters(package: str, operation: str) -> list[str]:
+    """What the last function of this name takes that has to be given."""
+    *_, function = [
+        node
+        for node in ast.parse(program.knows(package)).body
+        if isinstance(node, ast.FunctionDef) and node.name == operation.replace(".", "_")
+    ]
+    names = [each.arg for each in function.args.args]
+    return names[: len(names) - len(function.args.defaults)]
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_script_has_all_that_an_operation_needs_and_no_more(package: str) -> None:
     for operation in offered(package):
-        script = program.script(package, operation, dict.fromkeys(OPERATIONS[operation], ""))
+        script = program.script(
+            package, operation, dict.fromkeys(parameters(package, operation), "")
+        )
         tree = ast.parse(script, feature_version=(3, 7))
         assert unbound(tree) == set()
         defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
@@ -119,7 +129,9 @@ def test_a_script_has_all_that_an_operation_needs_and_no_more(package: str) -> N
 )
 def test_a_script_configures_the_package_before_it_is_asked(package: str, setting: str) -> None:
     for operation in offered(package):
-        script = program.script(package, operation, dict.fromkeys(OPERATIONS[operation], ""))
+        script = program.script(
+            package, operation, dict.fromkeys(parameters(package, operation), "")
+        )
         assert 0 < script.index(setting) < script.index("\nprint(")
         if setting.isupper():
             # The environment is read when the package is imported.
