@@ -284,7 +284,9 @@ def settings(environment: Mapping[str, str]) -> Sequence[object]:
 def _runs_as_written() -> bool:
     """Whether each function of the code that is loaded has the code of its source."""
     return all(
-        runs_as_written(module) for name, module in list(sys.modules.items()) if name in _sources()
+        runs_as_written(module)
+        for name, module in list(sys.modules.items())
+        if name in _sources() and not name.startswith(ASKING)
     )
 
 

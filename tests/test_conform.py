@@ -487,7 +487,7 @@ def toy(tmp_path: Path, behaviour: str) -> ProcessTarget:
         ("id += 1", "it answered"),
         (
             "print(json.dumps({'id': id, 'answer': {}}), flush=True); continue",
-            "not of the protocol",
+            "not what the protocol says",
         ),
         ("print('{}', file=sys.stderr); raise SystemExit('last words')", "last words"),
     ],
