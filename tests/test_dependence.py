@@ -214,7 +214,9 @@ def test_other_data_is_a_miss_and_the_list_of_claims_is_no_data(
         text = path.read_bytes()
         path.write_bytes(text + b"\n")
         forget()
-        assert (dependence.digest(CLAIM) == before) == (path.name in ("claims.txt", "INVARIANTS.md")), path.name
+        assert (dependence.digest(CLAIM) == before) == (
+            path.name in ("claims.txt", "INVARIANTS.md")
+        ), path.name
         path.write_bytes(text)
 
 
