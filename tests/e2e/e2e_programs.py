@@ -179,6 +179,10 @@ def test_what_is_no_operation_is_refused(target: ProcessTarget) -> None:
     assert json.loads(refused.stdout) == {"id": 7, "refused": "there is no dance"}
 
 
+REFUSED = {"SC-03 an id that is too wide"}
+"""What a program refuses in a language in which ids have a size."""
+
+
 def checked(language: str, notes: Path, way: str, checks: Sequence[Check]) -> report.Report:
     """What a short run finds, with little time to make deviations small, which nobody reads."""
     target, options = ProcessTarget(filtered(language, notes, way)), run.Options(cases=20)
@@ -199,7 +203,8 @@ def test_a_run_asks_all_that_is_offered_and_ends_without_errors(
     assert names == [each.name for each in checks]
     for check, result in zip(checks, told["results"], strict=True):
         assert result["verdict"] != Verdict.ERROR.value, result
-        assert (result["cases"] > 0) == bool(OFFERS & set(check.operations)), result
+        if check.name not in REFUSED or result["cases"]:
+            assert (result["cases"] > 0) == bool(OFFERS & set(check.operations)), result
     some_check_asks = {operation for check in checks for operation in check.operations}
     asked = (tmp_path / "notes").read_text().split()
     assert set(asked) - {"hello"} == OFFERS & some_check_asks
