@@ -454,6 +454,8 @@ class Unrolling:
         for variable, term in zip(self.states[0], first, strict=True):
             self.solver.add(variable == z3.substitute(term, *pairs))
         self.chosen: list[z3.ArithRef] = []
+        self.pairs: dict[int, list[tuple[z3.ExprRef, z3.ExprRef]]] = {}
+        """What stands for the variables in each step, found once."""
 
     def _fresh(self, number: int) -> list[z3.ExprRef]:
         limits = len(leaves(self.lifted.limits.value))
@@ -465,13 +467,15 @@ class Unrolling:
 
     def _at(self, term: Any, number: int) -> Any:
         """A term over a step, as of the step of this number."""
-        pairs = list(zip(self.lifted.variables, self.states[number], strict=True))
-        for each in self.lifted.transitions:
-            pairs += [
-                (leaf, z3.Const(f"{leaf}@{number}", leaf.sort()))
-                for leaf in leaves(each.symbol.value)
-            ]
-        return z3.substitute(term, *pairs)
+        if number not in self.pairs:
+            pairs = list(zip(self.lifted.variables, self.states[number], strict=True))
+            for each in self.lifted.transitions:
+                pairs += [
+                    (leaf, z3.Const(f"{leaf}@{number}", leaf.sort()))
+                    for leaf in leaves(each.symbol.value)
+                ]
+            self.pairs[number] = pairs
+        return z3.substitute(term, *self.pairs[number])
 
     def extend(self) -> None:
         number = len(self.chosen)
