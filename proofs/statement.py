@@ -56,7 +56,7 @@ def _texts(claim: Claim) -> Iterator[str]:
 def _definitions_of(claim: Claim) -> Iterator[tuple[Place, str]]:
     """The definition of a claim, and those that are reached from there by their names."""
     module, _, name = claim.id.rpartition(".")
-    waiting = [(f"{__package__}.claims.{module}", name)]
+    waiting = [(claim.module or f"{__package__}.claims.{module}", name)]
     found = dict.fromkeys(waiting)
     while waiting:
         at = waiting.pop(0)

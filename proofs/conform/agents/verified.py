@@ -6,9 +6,12 @@ from verified import __version__
 from verified.otel import HeadersGetter
 from verified.otel import VerifiedBaggagePropagator as W3CBaggagePropagator
 from verified.otel import VerifiedTraceContextPropagator as TraceContextTextMapPropagator
-from verified.otel.id_generator import VerifiedIdGenerator as RandomIdGenerator
 from verified.otel.trace_context import LazyTraceState as TraceState
 
+try:
+    from verified.otel.id_generator import VerifiedIdGenerator as RandomIdGenerator
+except ImportError:
+    RandomIdGenerator = None
 try:
     from verified.otel.exporter import VerifiedOTLPSpanExporter
     from verified.otel.processor import VerifiedBatchSpanProcessor as BatchSpanProcessor
@@ -17,7 +20,7 @@ except ImportError:
     VerifiedOTLPSpanExporter = BatchSpanProcessor = SimpleSpanProcessor = None
 
 NAME = "verified"
-IDS = {"id_generator": RandomIdGenerator()}
+IDS = {} if RandomIdGenerator is None else {"id_generator": RandomIdGenerator()}
 
 
 def version():
@@ -29,8 +32,9 @@ def _entries(context):
     return [[name, value, getattr(value, "metadata", "")] for name, value in values.items()]
 
 
-# Both of its processors take a time for shutdown.
-OFFERS["processor.shutdown_timeout"] = processor_shutdown_timeout
+if SimpleSpanProcessor is not None:
+    # Both of its processors take a time for shutdown.
+    OFFERS["processor.shutdown_timeout"] = processor_shutdown_timeout
 # What is of the API and the SDK alone, which have no other in its place.
 for name in list(OFFERS):
     if name.partition(".")[0] in ("noop", "sampler", "tracer", "provider", "exporter"):
