@@ -22,7 +22,6 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 import verified
 
@@ -256,14 +255,7 @@ def _plain(console: Console, results: Any, total: int, keep: Callable[[Result], 
 
 
 def _live(console: Console, results: Any, total: int, keep: Callable[[Result], None]) -> None:
-    columns = (
-        TextColumn("proving"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}", markup=False),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with report.progress(console, "proving") as progress:
         task = progress.add_task("", total=total)
         for result in results:
             keep(result)

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 import z3
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -75,6 +76,18 @@ def table(results: Sequence[Result]) -> Table:
             Text(result.bites or "-"),
         )
     return made
+
+
+def progress(console: Console, doing: str) -> Progress:
+    """A bar that says what is done, how far it is, and with what it is busy; gone at the end."""
+    columns = (
+        TextColumn(doing),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    return Progress(*columns, console=console, transient=True)
 
 
 def line(result: Result) -> str:

@@ -14,9 +14,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ..report import progress
 from ..requirements import requirements
 from .check import Verdict, place
 from .run import Options, Result
@@ -61,17 +61,10 @@ def live(console: Console, results: Iterator[Result], total: int) -> Iterator[Re
     if not console.is_terminal:
         yield from results
         return
-    columns = (
-        TextColumn("checking"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}", markup=False),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=total)
+    with progress(console, "checking") as bar:
+        task = bar.add_task("", total=total)
         for result in results:
-            progress.update(task, advance=1, description=result.check.name)
+            bar.update(task, advance=1, description=result.check.name)
             yield result
 
 

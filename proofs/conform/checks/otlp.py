@@ -134,6 +134,7 @@ def spans(request: Request) -> list[wire.Message]:
 
 
 def names(request: Request) -> list[str]:
+    # A name is octets; what is a number instead is no answer of the protocol.
     return [span.get(5, [b""])[-1].decode() for span in spans(request)]  # type: ignore[union-attr]
 
 

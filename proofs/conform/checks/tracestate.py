@@ -680,14 +680,17 @@ def _no_key_twice(arguments: Arguments, answer: Any) -> Deviation | None:
     return None
 
 
+_ONE_MORE = _applied(
+    st.tuples(st.just("add"), st.just("new"), _plain_values).map(lambda each: [list(each)]),
+    st.just([(f"k{n}", "v") for n in range(32)]),
+)
+
+
 @check(
     "TS-09",
     "a member that is added to 32",
     APPLIES,
-    _applied(
-        st.tuples(st.just("add"), st.just("new"), _plain_values).map(lambda each: [list(each)]),
-        st.just([(f"k{n}", "v") for n in range(32)]),
-    ),
+    _ONE_MORE,
     cases=5,
 )
 def _right_most_goes(arguments: Arguments, answer: Any) -> Deviation | None:
@@ -702,10 +705,7 @@ def _right_most_goes(arguments: Arguments, answer: Any) -> Deviation | None:
     "TS-06",
     "a member that is added to 32",
     APPLIES,
-    _applied(
-        st.tuples(st.just("add"), st.just("new"), _plain_values).map(lambda each: [list(each)]),
-        st.just([(f"k{n}", "v") for n in range(32)]),
-    ),
+    _ONE_MORE,
     cases=5,
 )
 def _no_more_than_32(arguments: Arguments, answer: Any) -> Deviation | None:
