@@ -8,7 +8,7 @@ PROVE = $(BIN)/verified prove --json build/report.json --junit build/report.xml 
 	--sarif build/report.sarif --certificates build/certificates
 AUDIT = $(BIN)/verified audit build/report.json --site build/audit --certificates build/certificates
 
-.PHONY: verify audit test browser e2e conform-programs conformance newest lint bench docs wheel lock clean
+.PHONY: verify audit mutate test browser e2e conform-programs conformance newest lint bench docs wheel lock clean
 
 # Fails too if spec/INVARIANTS.md does not say what this run has shown, and prints the difference,
 # which there is to see as well when claims have failed.
@@ -20,6 +20,10 @@ verify: $(READY)
 audit: $(READY)
 	$(PROVE)
 	$(AUDIT) --document spec/INVARIANTS.md
+
+# Which faults the proofs would see: every mutant of the shipped code, in about a quarter of an hour.
+mutate: $(READY)
+	$(BIN)/verified mutate --json build/mutation.json
 
 test: $(READY)
 	VERIFIED_CONTRACTS=1 $(BIN)/python -m pytest --junit-xml=build/tests.xml

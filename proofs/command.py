@@ -11,12 +11,10 @@ import ast
 import difflib
 import json
 import os
-import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +33,7 @@ from .engines import Options, induction
 from .grammar import SPEC
 from .machine import MACHINES
 from .memory import Memory, default_folder
+from .mutate import mutate
 from .prover import Result, subject_name
 from .requirements import discharged_by, requirements
 from .sarif import as_sarif
@@ -50,6 +49,7 @@ def command() -> None:
 
 command.add_command(conform)
 command.add_command(matrix)
+command.add_command(mutate)
 
 
 def _speak_of(context: click.Context, option: click.Parameter, modules: tuple[str, ...]) -> None:
@@ -200,7 +200,7 @@ def prove(
     # Hypothesis keeps a cache of Unicode data; not in the folder of whoever calls.
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", tempfile.gettempdir() + "/hypothesis")
     show = _live if console.is_terminal else _plain
-    with _interruptions() as interrupted:
+    with runner.interruptions() as interrupted:
         found = runner.run(
             claims, options, engines, jobs, lambda: bool(interrupted), memory, cluster
         )
@@ -233,19 +233,6 @@ def prove(
     others = len(every_claim()) - len(claims)
     console.print("\n" + report.summary(results, len(claims), others), highlight=False)
     sys.exit(0 if complete and claims and all(r.passed for r in results) else 1)
-
-
-@contextmanager
-def _interruptions() -> Iterator[list[int]]:
-    """The signals that ask for an end, which do not end the process while this lasts."""
-    found: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda number, _: found.append(number)) for number in numbers]
-    try:
-        yield found
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 def _plain(console: Console, results: Any, total: int, keep: Callable[[Result], None]) -> None:

@@ -18,10 +18,10 @@ import os
 import re
 import sys
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
-from importlib.machinery import ModuleSpec
-from importlib.util import spec_from_loader
+from importlib.abc import MetaPathFinder, SourceLoader
+from importlib.machinery import ModuleSpec, PathFinder
 from pkgutil import walk_packages
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NewType
@@ -357,7 +357,7 @@ def _fresh_import(contracts: bool, instead: tuple[sources.Module, ...]) -> Mappi
     names = [module.__name__ for module in modules()]
     kept = {name: sys.modules.pop(name) for name in list(sys.modules) if again(name)}
     before = os.environ.get("VERIFIED_CONTRACTS")
-    finder = _Instead({module.name: module for module in instead})
+    finder = Instead(instead)
     sys.meta_path.insert(0, finder)
     os.environ.pop("VERIFIED_CONTRACTS", None)
     if contracts:
@@ -376,22 +376,34 @@ def _fresh_import(contracts: bool, instead: tuple[sources.Module, ...]) -> Mappi
             os.environ["VERIFIED_CONTRACTS"] = before
 
 
-class _Instead:
+class Instead(MetaPathFinder):
     """Imports these texts instead of what is on disk."""
 
-    def __init__(self, modules: Mapping[str, sources.Module]) -> None:
-        self.modules = modules
+    def __init__(self, modules: Iterable[sources.Module]) -> None:
+        self.modules = {module.name: module for module in modules}
 
-    def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
-        # It is a loader by what it does, not by its class.
-        return spec_from_loader(name, self, origin=name) if name in self.modules else None  # type: ignore[arg-type]
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name not in self.modules:
+            return None
+        found = PathFinder.find_spec(name, path)
+        if found is not None:
+            found.loader = _Text(self.modules[name])
+        return found
 
-    def create_module(self, spec: ModuleSpec) -> None:
-        return None
 
-    def exec_module(self, module: ModuleType) -> None:
-        source = self.modules[module.__name__]
-        exec(compile(source.text, source.path, "exec", dont_inherit=True), vars(module))
+class _Text(SourceLoader):
+    """Loads a module of another text than its file has."""
+
+    def __init__(self, module: sources.Module) -> None:
+        self.module = module
+
+    def get_filename(self, name: str) -> str:
+        return self.module.path
+
+    def get_data(self, path: str) -> bytes:
+        return self.module.text.encode()
 
 
 PUBLIC_NAMES = tuple(

@@ -156,8 +156,8 @@ class Source:
     @cached_property
     def reaches_out(self) -> bool:
         """Whether it might change what other modules have, when it is imported or later."""
-        ours = {as_ for module, _, as_ in self.imports if _is_ours(module)}
-        foreign = {as_ for module, _, as_ in self.imports if not _is_ours(module)}
+        ours = {as_ for module, _, as_ in self.imports if is_ours(module)}
+        foreign = {as_ for module, _, as_ in self.imports if not is_ours(module)}
         for node in self.nodes:
             if isinstance(node, ast.Call) and _root(node.func) in CHANGES:
                 return True
@@ -195,7 +195,8 @@ def _at_import(node: ast.AST) -> Iterator[ast.AST]:
             yield from _at_import(child)
 
 
-def _is_ours(module: str) -> bool:
+def is_ours(module: str) -> bool:
+    """Whether a module is of the code or of the evidence."""
     root = module.partition(".")[0]
     return root in ("verified", EVIDENCE.partition(".")[0])
 

@@ -15,9 +15,10 @@ import signal
 import sys
 import threading
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count
 from typing import Any, cast
@@ -43,9 +44,17 @@ class Mutant:
     now: str
     in_signature: bool = False
     """Whether it is a default of a parameter that is changed."""
+    number: int = 1
+    """Which it is of those that change the same to the same there, from 1."""
 
     def __str__(self) -> str:
         return f"{self.module.name}:{self.line}: {self.was} -> {self.now}"
+
+    @property
+    def id(self) -> str:
+        """What it is called as long as nothing changes there: lines are no part of it."""
+        again = f" [{self.number}]" if self.number > 1 else ""
+        return f"{self.module.name}:{self.name}: {self.was} -> {self.now}{again}"
 
 
 class Stillborn(Exception):
@@ -64,6 +73,17 @@ def mutants(subjects: Sequence[Subject]) -> Iterator[Mutant]:
         else:
             inner = sources.innermost(subject)
             yield from _in_module(inner.__module__, inner.__qualname__, True)
+
+
+def every_mutant(module: str, name: str, is_function: bool | None) -> list[Mutant]:
+    """All first-order mutants of a function or constant of a module, each text once."""
+    found: dict[str, Mutant] = {}
+    alike: Counter[tuple[str, str]] = Counter()
+    for mutant in _in_module(module, name, is_function):
+        if mutant.module.text not in found:
+            alike[mutant.was, mutant.now] += 1
+            found[mutant.module.text] = replace(mutant, number=alike[mutant.was, mutant.now])
+    return list(found.values())
 
 
 def planted(fault: Fault) -> Mutant:
@@ -85,7 +105,7 @@ def _parsed(text: str) -> tuple[cst.Module, Mapping[cst.CSTNode, Any]]:
     return wrapper.module, wrapper.resolve(PositionProvider)
 
 
-def _in_module(module: str, name: str, is_function: bool) -> Iterator[Mutant]:
+def _in_module(module: str, name: str, is_function: bool | None) -> Iterator[Mutant]:
     importlib.import_module(module)
     return iter(_kept(sources.module(module), name, is_function))
 
@@ -108,14 +128,18 @@ class _Kept:
 
 
 @lru_cache(maxsize=64)
-def _kept(source: sources.Module, name: str, is_function: bool) -> _Kept:
+def _kept(source: sources.Module, name: str, is_function: bool | None) -> _Kept:
     return _Kept(_made(source, name, is_function))
 
 
-def _made(source: sources.Module, name: str, is_function: bool) -> Iterator[Mutant]:
+def _made(source: sources.Module, name: str, is_function: bool | None) -> Iterator[Mutant]:
     tree, positions = _parsed(source.text)
-    for root in _places(tree, name.split("."), is_function):
-        in_signature = is_function and not isinstance(root, cst.BaseSuite)
+    if is_function is None:
+        roots = _statements(tree)
+    else:
+        roots = _places(tree, name.split("."), is_function)
+    for root in roots:
+        in_signature = bool(is_function) and not isinstance(root, cst.BaseSuite)
         for node in _nodes(root):
             for kind, operator in OPERATORS:
                 if not isinstance(node, kind):
@@ -216,15 +240,45 @@ def _places(node: Any, path: Sequence[str], is_function: bool) -> list[cst.CSTNo
     return found
 
 
+def _statements(tree: cst.Module) -> list[cst.CSTNode]:
+    """What a module does when it is imported, besides defining names and importing others."""
+    definitions = cst.ClassDef | cst.FunctionDef
+    found: list[cst.CSTNode] = []
+    for statement in tree.body:
+        if isinstance(statement, cst.SimpleStatementLine):
+            found += [small for small in statement.body if not _defines(small)]
+        elif not isinstance(statement, definitions):
+            found.append(statement)
+    return found
+
+
+def _defines(statement: cst.BaseSmallStatement) -> bool:
+    """Whether a statement gives a value to names, or imports."""
+    match statement:
+        case cst.Assign(targets=targets):
+            return all(isinstance(target.target, cst.Name) for target in targets)
+        case cst.AnnAssign(target=target):
+            return isinstance(target, cst.Name)
+    return isinstance(statement, cst.Import | cst.ImportFrom)
+
+
 def _nodes(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     """The nodes that decide something: no annotations, docstrings or messages of errors."""
-    if isinstance(node, cst.Annotation | cst.Raise):
+    if isinstance(node, cst.Annotation | cst.Raise) or _is_of_types(node):
         return
     if isinstance(node, cst.Expr) and isinstance(node.value, cst.BaseString):
         return
     yield node
     for child in node.children:
         yield from _nodes(child)
+
+
+def _is_of_types(node: cst.CSTNode) -> bool:
+    """Whether a node is read by type checkers alone."""
+    match node:
+        case cst.Call(func=cst.Name(value="TypeVar" | "NewType")):
+            return True
+    return False
 
 
 @contextmanager

@@ -13,14 +13,15 @@ import atexit
 import importlib
 import multiprocessing
 import os
+import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, TimeoutError, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import connection
-from typing import Any
+from typing import Any, Protocol
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -46,15 +47,28 @@ class Task:
     """Seconds after which it is stopped."""
     bites: str | None = None
     place: drawn.Place | None = None
-    code: str | None = None
-    """The digest of the code and tools with which it is to be proved elsewhere."""
 
 
 class NoCluster(Exception):
     """There is no cluster to prove on."""
 
 
-Submit = Callable[[Task], Future[Result]]
+class Limited(Protocol):
+    """What another process is to do, and after how many seconds it is stopped."""
+
+    @property
+    def limit(self) -> float: ...
+
+
+class OtherCode(Exception):
+    """A worker has other code, data, Python or tools than the one that asks it."""
+
+    def __str__(self) -> str:
+        return str(self.__doc__).lower().rstrip(".")
+
+
+Submit = Callable[[Callable[[Any], Any], Limited], Future[Any]]
+"""Has another process call a function with a task."""
 
 
 @lru_cache(maxsize=1)
@@ -105,8 +119,7 @@ def run(
     ``is_over`` says so, no more are waited for.
     """
     # Processes start while this one looks up what is remembered.
-    where = _processes(min(jobs, len(claims) or 1)) if cluster is None else _workers(cluster)
-    with where as submit:
+    with workers(min(jobs, len(claims) or 1), cluster) as submit:
         keys: dict[str, str] = {}
         tasks: list[tuple[Claim, Task]] = []
         blank = Task("", options, None if engines is None else tuple(engines), _limit(options))
@@ -120,23 +133,34 @@ def run(
                 yield known.result
                 continue
             keys[claim.id] = key
-            place = drawn.Place(memory, str(dependence.inputs()), str(dependence.digest(claim)))
+            place = None if cluster is not None else place_of_inputs(memory, claim)
             tasks.append((claim, replace(blank, id=claim.id, bites=known.bites, place=place)))
         if not tasks or is_over():
             return
         took = {c.id: _took(memory, c) for c, _ in tasks}
         tasks.sort(key=lambda t: (-took[t[0].id], "symbolic" not in t[0].engines, t[0].id))
-        pending = {submit(task): claim for claim, task in tasks}
-        while pending and not is_over():
-            # What is raised amid a wait, as Ctrl-C is, would leave locks that stop needs.
-            done, _ = wait(pending, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
-            for future in done:
-                claim = pending.pop(future)
-                result = _result(future, claim, blank.limit)
-                if memory is not None and claim.id in keys:
-                    remembered.remember(memory, keys[claim.id], result)
-                    memory.put("seconds", claim.id, str(result.seconds or 0.0).encode())
-                yield result
+        pending = {submit(_prove, task): claim for claim, task in tasks}
+        for future in finished(pending, is_over):
+            claim = pending[future]
+            result = _result(future, claim, blank.limit)
+            if memory is not None and claim.id in keys:
+                remembered.remember(memory, keys[claim.id], result)
+                memory.put("seconds", claim.id, str(result.seconds or 0.0).encode())
+            yield result
+
+
+def finished(pending: Iterable[Future[Any]], is_over: Callable[[], bool]) -> Iterator[Future[Any]]:
+    """Those that are done, as they come, until ``is_over`` says that no more are waited for."""
+    left = set(pending)
+    while left and not is_over():
+        # What is raised amid a wait, as Ctrl-C is, would leave locks that stop needs.
+        done, left = wait(left, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
+        yield from done
+
+
+def place_of_inputs(memory: Memory, claim: Claim) -> drawn.Place:
+    """Where the inputs of a claim are remembered."""
+    return drawn.Place(memory, str(dependence.inputs()), str(dependence.digest(claim)))
 
 
 def _took(memory: Memory | None, claim: Claim) -> float:
@@ -146,6 +170,27 @@ def _took(memory: Memory | None, claim: Claim) -> float:
         return float(stored or 0)
     except ValueError:
         return 0.0
+
+
+@contextmanager
+def interruptions() -> Iterator[list[int]]:
+    """The signals that ask for an end, which do not end the process while this lasts."""
+    found: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda number, _: found.append(number)) for number in numbers]
+    try:
+        yield found
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def workers(jobs: int, cluster: str | None) -> AbstractContextManager[Submit]:
+    """So many processes of this machine, or the workers of the cluster with this address.
+
+    :raises NoCluster: when it is entered, if there is no cluster.
+    """
+    return _processes(jobs) if cluster is None else _workers(cluster)
 
 
 @contextmanager
@@ -159,7 +204,7 @@ def _processes(jobs: int) -> Iterator[Submit]:
     try:
         for _ in range(jobs):
             pool.schedule(_get_ready)
-        yield lambda task: pool.schedule(_prove, args=(task,), timeout=task.limit)
+        yield lambda function, task: pool.schedule(function, args=(task,), timeout=task.limit)
     finally:
         pool.stop()
         pool.join()
@@ -194,7 +239,7 @@ def _workers(address: str) -> Iterator[Submit]:
         executor = client.get_executor(pure=False)
         code = dependence.code()
         try:
-            yield lambda task: executor.submit(prove_apart, replace(task, place=None, code=code))
+            yield lambda function, task: executor.submit(apart, function, task, code)
         finally:
             executor.shutdown(wait=False)
 
@@ -212,14 +257,14 @@ def _pool_of_this_worker() -> Any:
     return pool
 
 
-def prove_apart(task: Task) -> Result:
-    """Prove a claim in a process beside this one, as a worker of a cluster does."""
-    claim = _claims()[task.id]
-    if task.code != dependence.code():
-        reason = "the worker has other code, data, Python or tools than the one that asks it"
-        return failed(claim, Verdict.ERROR, reason)
-    future = _pool_of_this_worker().schedule(_prove, args=(task,), timeout=task.limit)
-    return _result(future, claim, task.limit)
+def apart(function: Callable[[Any], Any], task: Limited, code: str) -> Any:
+    """Call a function in a process beside this one, as a worker of a cluster does.
+
+    :raises OtherCode: if the code and tools here have another digest.
+    """
+    if code != dependence.code():
+        raise OtherCode
+    return _pool_of_this_worker().schedule(function, args=(task,), timeout=task.limit).result()
 
 
 def _limit(options: Options) -> float:
@@ -235,5 +280,7 @@ def _result(future: Future[Result], claim: Claim, limit: float) -> Result:
         return failed(claim, Verdict.UNKNOWN, f"stopped after {limit:g} s", limit)
     except (ProcessExpired, CancelledError) as error:
         return failed(claim, Verdict.ERROR, f"its process died: {error}")
+    except OtherCode as error:
+        return failed(claim, Verdict.ERROR, str(error))
     except Exception as error:
         return failed(claim, Verdict.ERROR, f"{type(error).__name__}: {error}")

@@ -85,6 +85,11 @@ def replacements() -> dict[str, Module]:
     return dict(_instead)
 
 
+def stand_in(mutant: Module) -> None:
+    """Let a changed text stand for a module as long as this process lives."""
+    _instead[mutant.name] = mutant
+
+
 @contextmanager
 def replaced(mutant: Module) -> Iterator[None]:
     """Let a changed text stand for a module."""
