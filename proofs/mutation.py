@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import json
 import os
 import pickle
 import resource
@@ -98,7 +99,15 @@ class Reached:
     functions: frozenset[tuple[str, str]]
     seconds: float
     """What it takes on the inputs at hand, of the processor."""
-    failure: str | None
+    failure: str | None = None
+
+    def written(self) -> bytes:
+        return json.dumps([sorted(self.functions), self.seconds]).encode()
+
+    @classmethod
+    def read(cls, claim: str, written: bytes) -> Reached:
+        functions, seconds = json.loads(written)
+        return cls(claim, frozenset((module, name) for module, name in functions), seconds)
 
 
 @dataclass(frozen=True)
@@ -118,13 +127,17 @@ class Reach:
     def run(self) -> Reached:
         claim = _claims()[self.claim]
         place = _place_of_inputs(self.memory, claim.id)
-        inputs = list(
-            islice(_inputs(claim, self.options, place, 0, self.options.examples), CONCRETE)
-        )
+        known = None if place is None else place.memory.get("reached", place.claim)
+        if known is not None:
+            return Reached.read(self.claim, known)
+        drawn_first = _inputs(claim, self.options, place, 0, self.options.examples)
+        inputs = list(islice(drawn_first, CONCRETE))
         found = forked(lambda: reach(claim, inputs), LIMIT)
-        if isinstance(found, Reached):
-            return found
-        return Reached(self.claim, frozenset(), LIMIT, "it does not come to an end")
+        if not isinstance(found, Reached):
+            return Reached(self.claim, frozenset(), LIMIT, "it does not come to an end")
+        if place is not None and found.failure is None:
+            place.memory.put("reached", place.claim, found.written())
+        return found
 
 
 @dataclass(frozen=True)
