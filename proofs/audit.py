@@ -20,13 +20,14 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from . import report
+from . import dependence, report
 from .claim import Claim, every_claim
 from .contracts import ContractClaim
 from .diagram import labels, mermaid
 from .grammar import SPEC
 from .machine import MACHINES, Machine, MachineClaim
-from .mutants import mutants, planted
+from .memory import Memory
+from .planting import planted
 from .prover import subject_name
 from .report import ROOT, relative
 from .requirements import Requirement, requirements
@@ -200,9 +201,12 @@ class Audit:
     :raises Stale: if the report is of other code, of other claims, or not of all.
     """
 
-    def __init__(self, found: Mapping[str, Any], document: str = "") -> None:
+    def __init__(
+        self, found: Mapping[str, Any], document: str = "", memory: Memory | None = None
+    ) -> None:
         check_that_it_is_of_this_code(found)
         self.report = found
+        self.memory = memory
         rows = {row["id"]: row for row in found["claims"]}
         named = named_mutants(document)
         self.claims = []
@@ -210,7 +214,7 @@ class Audit:
             shown = Established(claim, rows[claim.id])
             cell = named.get((claim.id, shown.statement))
             if cell and shown.mutant and as_code(shown.mutant) != cell:
-                shown = replace(shown, kept=same_mutant(claim, cell))
+                shown = replace(shown, kept=same_mutant(claim, cell, memory))
             self.claims.append(shown)
 
     @cached_property
@@ -287,7 +291,7 @@ class Audit:
         return [
             Drawn(
                 machine,
-                labels(machine),
+                labels(machine, self.memory),
                 [
                     claim
                     for claim in self.claims
@@ -297,7 +301,7 @@ class Audit:
             for machine in MACHINES.values()
         ]
 
-    @property
+    @cached_property
     def files(self) -> Mapping[str, str]:
         """The files of the shipped modules."""
         return {module: relative(path) for module, path in shipped()}
@@ -370,8 +374,23 @@ def named_mutants(document: str) -> dict[tuple[str, str], str]:
     return found
 
 
-def same_mutant(claim: Claim, cell: str) -> str | None:
+def same_mutant(claim: Claim, cell: str, memory: Memory | None = None) -> str | None:
     """The mutant of the subject of a claim that a document shows so, if there is one."""
+    digest = None if memory is None else dependence.digest(claim)
+    if memory is None or digest is None:
+        return _same_mutant(claim, cell)
+    stored = memory.get("mutants", f"{digest} {cell}")
+    if stored is not None:
+        return stored.decode()
+    found = _same_mutant(claim, cell)
+    if found is not None:
+        memory.put("mutants", f"{digest} {cell}", found.encode())
+    return found
+
+
+def _same_mutant(claim: Claim, cell: str) -> str | None:
+    from .mutants import mutants
+
     faults = [planted(claim.fault)] if claim.fault is not None else []
     texts = (without_line(str(mutant)) for mutant in chain(faults, mutants(claim.subject)))
     return next((text for text in texts if as_code(text) == cell), None)

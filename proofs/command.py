@@ -14,7 +14,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +160,11 @@ of_modules = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the certificates of proofs by induction are written, in SMT-LIB 2.",
 )
+@click.option(
+    "--against",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Fail too, and print the difference, if this document does not say what all claims show.",
+)
 def prove(
     expression: str | None,
     needed: str | None,
@@ -177,9 +182,12 @@ def prove(
     cache: Path,
     no_cache: bool,
     certificates: Path | None,
+    against: Path | None,
 ) -> None:
     """Prove the claims and say how strong the evidence is."""
     claims = selected(expression, engine, needed)
+    if against is not None and len(claims) < len(every_claim()):
+        raise click.UsageError("--against compares what all claims show, and some are left out")
     is_whole = expression is None and engine is None and needed is None
     if is_whole and MODULES not in os.environ:
         check_that_none_is_missing(claims)
@@ -201,11 +209,11 @@ def prove(
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", tempfile.gettempdir() + "/hypothesis")
     show = _live if console.is_terminal else _plain
     with runner.interruptions() as interrupted:
-        found = runner.run(
+        coming = runner.run(
             claims, options, engines, jobs, lambda: bool(interrupted), memory, cluster
         )
         try:
-            show(console, found, len(claims), results.append)
+            show(console, coming, len(claims), results.append)
         except runner.NoCluster as error:
             raise click.UsageError(str(error)) from None
     complete = len(results) == len(claims)
@@ -214,12 +222,13 @@ def prove(
     if interrupted:
         console.print("interrupted", style="bold red")
     results.sort(key=lambda r: r.id)
+    found = report.as_json(results, complete, selection)
     if console.is_terminal:
         console.print(report.table(results))
     report.print_failures(console, results, folder)
     try:
         if json_file is not None:
-            text = report.to_json(report.as_json(results, complete, selection))
+            text = report.to_json(found)
             report.write_atomically(json_file, text.encode() + b"\n")
         if junit_file is not None:
             report.write_atomically(junit_file, report.as_junit(results, complete))
@@ -232,7 +241,9 @@ def prove(
         raise click.UsageError(f"the report cannot be written: {error}") from None
     others = len(every_claim()) - len(claims)
     console.print("\n" + report.summary(results, len(claims), others), highlight=False)
-    sys.exit(0 if complete and claims and all(r.passed for r in results) else 1)
+    is_shown = against is None or not complete or is_up_to_date(against, found, memory)
+    passed = complete and bool(claims) and all(r.passed for r in results)
+    sys.exit(0 if passed and is_shown else 1)
 
 
 def _plain(console: Console, results: Any, total: int, keep: Callable[[Result], None]) -> None:
@@ -389,8 +400,7 @@ def audit(
 ) -> None:
     """Write what an auditor reads, from the JSON report of a complete run."""
     try:
-        kept = against or document
-        before = kept.read_text(encoding="utf-8") if kept is not None and kept.exists() else ""
+        before = text_of(against or document)
         shown = Audit(json.loads(found.read_text(encoding="utf-8")), before)
     except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise click.UsageError(f"{found} is no report: {error}") from None
@@ -406,11 +416,24 @@ def audit(
             write_site(shown, site, certificates)
     except OSError as error:
         raise click.UsageError(f"the audit cannot be written: {error}") from None
-    if against is not None and not is_up_to_date(against, before, text):
+    if against is not None and not is_the_same(against, before, text):
         sys.exit(1)
 
 
-def is_up_to_date(document: Path, before: str, text: str) -> bool:
+def text_of(document: Path | None) -> str:
+    """The text of a document, which may not be there yet."""
+    if document is None or not document.exists():
+        return ""
+    return document.read_text(encoding="utf-8")
+
+
+def is_up_to_date(document: Path, found: Mapping[str, Any], memory: Memory | None) -> bool:
+    """Whether a document says what a complete run has found; prints the difference."""
+    before = text_of(document)
+    return is_the_same(document, before, invariants(Audit(found, before, memory)))
+
+
+def is_the_same(document: Path, before: str, text: str) -> bool:
     """Whether a document has this text; prints the difference."""
     lines = difflib.unified_diff(
         before.splitlines(True), text.splitlines(True), str(document), "what this run shows", n=0

@@ -23,7 +23,7 @@ from functools import cached_property, lru_cache
 from importlib.abc import MetaPathFinder, SourceLoader
 from importlib.machinery import ModuleSpec, PathFinder
 from pkgutil import walk_packages
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NewType
 
 from hypothesis import strategies as st
@@ -136,12 +136,12 @@ class ContractClaim(Claim):
             if isinstance(node, ast.Name) and node.id.startswith("_")
         }
         found = (module.definitions[name] for name in sorted(names & module.definitions.keys()))
-        return tuple(ast.get_source_segment(module.text, node) or "" for node in found)
+        return tuple(module.segment(node) for node in found)
 
     def _written(self, node: ast.expr) -> str:
         body = node.body if isinstance(node, ast.Lambda) else node
-        text = sources.module(self.function.__module__).text
-        return " ".join((ast.get_source_segment(text, body) or "").split())
+        segment = sources.module(self.function.__module__).segment(body)
+        return " ".join(segment.split())
 
     @property
     def sentence(self) -> str:  # type: ignore[override]
@@ -183,13 +183,15 @@ class ContractClaim(Claim):
         return found
 
     def _run(self, node: ast.Lambda, values: Mapping[str, Any]) -> bool:
-        expression = ast.fix_missing_locations(ast.Expression(node))
-        condition = eval(compile(expression, "<contract>", "eval"), self.function.__globals__)
+        condition = eval(_compiled(node), self.function.__globals__)
         return bool(condition(*(values[a.arg] for a in node.args.args)))
 
     def _with_defaults(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        signature = inspect.signature(self.function).parameters
-        values = {n: p.default for n, p in signature.items() if p.default is not p.empty}
+        # As they are now: a mutant may have others.
+        defaults = self.function.__defaults__ or ()
+        code = self.function.__code__
+        last = code.co_varnames[: code.co_argcount][code.co_argcount - len(defaults) :]
+        values = dict(zip(last, defaults, strict=True)) | (self.function.__kwdefaults__ or {})
         if self.bound_to is not None:
             values["cls"] = self.bound_to
         return values | dict(inputs)
@@ -233,6 +235,12 @@ class ContractClaim(Claim):
     @property
     def where(self) -> tuple[str, int]:
         return self.function.__code__.co_filename, self.condition.lineno
+
+
+@lru_cache(maxsize=1024)
+def _compiled(condition: ast.Lambda) -> CodeType:
+    expression = ast.fix_missing_locations(ast.Expression(condition))
+    return compile(expression, "<contract>", "eval")
 
 
 def modules() -> list[ModuleType]:

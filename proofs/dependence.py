@@ -19,12 +19,12 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from importlib.metadata import distributions, version
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import z3
 
@@ -33,6 +33,7 @@ import verified
 from . import sources
 from .claim import Claim, Constant
 from .grammar import SPEC
+from .memory import Memory
 
 EVIDENCE = str(__package__)
 CLAIMS = f"{EVIDENCE}.claims"
@@ -67,6 +68,11 @@ def digest(claim: Claim) -> str | None:
         return None
     found = _digest(roots)
     return None if found is None else _sha256(claim.id, claim.sentence, repr(claim.required), found)
+
+
+def digest_of(functions: Iterable[Callable[..., Any]]) -> str | None:
+    """The digest of all that depends on what these functions do; None as for a claim."""
+    return _digest(frozenset(sources.innermost(each).__module__ for each in functions))
 
 
 def inputs() -> str | None:
@@ -108,15 +114,51 @@ def _sha256(*parts: str) -> str:
     return found.hexdigest()
 
 
+class Facts(NamedTuple):
+    """What a module leads to, whether it sees all modules, and whether it might change others."""
+
+    named: Sequence[str]
+    sees_all: bool
+    reaches_out: bool
+
+
+_memory: Memory | None = None
+
+
+def remember_in(memory: Memory | None) -> None:
+    """Let what is found out of sources be remembered there."""
+    global _memory
+    _memory = memory
+
+
 class Source:
     """A module of the code or of the claims, as text, with the modules that it leads to."""
 
     def __init__(self, name: str, path: Path) -> None:
         self.name = name
         self.text = path.read_text(encoding="utf-8")
-        self.tree = ast.parse(self.text)
-        self.nodes = tuple(ast.walk(self.tree))
         self.package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text)
+
+    @cached_property
+    def nodes(self) -> Sequence[ast.AST]:
+        return tuple(ast.walk(self.tree))
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What is found out of it, which is remembered if there is a memory."""
+        if _memory is None:
+            return Facts(self.named, self.sees_all, self.reaches_out)
+        key = "\0".join([sys.version, _sources()[__name__].text, self.name, self.text])
+        stored = _memory.get("facts", key)
+        if stored is not None:
+            return Facts(*json.loads(stored))
+        found = Facts(self.named, self.sees_all, self.reaches_out)
+        _memory.put("facts", key, json.dumps(found).encode())
+        return found
 
     @cached_property
     def imports(self) -> Sequence[tuple[str, str | None, str]]:
@@ -227,7 +269,7 @@ def _everywhere() -> tuple[str, ...]:
     return tuple(
         name
         for name, source in _sources().items()
-        if _is_of_all(name) or (source.reaches_out and not name.startswith(ASKING))
+        if _is_of_all(name) or (source.facts.reaches_out and not name.startswith(ASKING))
     )
 
 
@@ -246,8 +288,8 @@ def _closure(roots: Iterable[str]) -> set[str]:
             continue
         found.add(name)
         source = _sources()[name]
-        waiting += [*source.named, name.rpartition(".")[0]]
-        if name.startswith(f"{CLAIMS}.") and source.sees_all:
+        waiting += [*source.facts.named, name.rpartition(".")[0]]
+        if name.startswith(f"{CLAIMS}.") and source.facts.sees_all:
             waiting += [each for each in _sources() if each.startswith("verified")]
     return found
 

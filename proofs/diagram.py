@@ -8,14 +8,19 @@ takes it.
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import z3
 
+from . import dependence
 from .engines.induction import Relation, Unrolling, invariant, leaves, relation
 from .lift.values import Tuple, Value
 from .machine import Machine, Run
+from .memory import Memory
+
+KIND = "arrows"
 
 LONGEST = 6
 """The length of the longest run before an arrow is taken that is looked for."""
@@ -76,9 +81,28 @@ def _shortest(unrolled: Unrolling, taken: dict[str, z3.BoolRef]) -> Run | None:
     return next((run for run in found if run is not None), None)
 
 
-def labels(machine: Machine) -> dict[tuple[str, str], list[str]]:
-    """The events that lead from one phase to another, by the two."""
-    found: dict[tuple[str, str], list[str]] = {}
+Labels = dict[tuple[str, str], list[str]]
+"""The events that lead from one phase to another, by the two."""
+
+
+def labels(machine: Machine, memory: Memory | None = None) -> Labels:
+    """The arrows of a machine that lead elsewhere, which are remembered if there is a memory."""
+    parts = (machine.start, machine.step, *machine.transitions.values())
+    digest = None if memory is None else dependence.digest_of(parts)
+    if memory is None or digest is None:
+        return _labels(machine)
+    key = f"{machine.name} {digest}"
+    stored = memory.get(KIND, key)
+    if stored is not None:
+        return {(source, target): events for source, target, events in json.loads(stored)}
+    found = _labels(machine)
+    rows = [[source, target, events] for (source, target), events in found.items()]
+    memory.put(KIND, key, json.dumps(rows).encode())
+    return found
+
+
+def _labels(machine: Machine) -> Labels:
+    found: Labels = {}
     for arrow in arrows(machine):
         if arrow.source != arrow.target:
             found.setdefault((arrow.source, arrow.target), []).append(arrow.event)

@@ -37,7 +37,7 @@ from .lift.values import (
     literal,
     negation,
 )
-from .mutants import Mutant, applied
+from .planting import Mutant, applied
 
 BRANCH = 0.5
 """How long the solver is asked about each branch, in seconds."""

@@ -38,7 +38,7 @@ from .claim import FALSE, Claim, every_claim
 from .contracts import Instead
 from .engines import Options, fuzz, symbolic
 from .memory import Memory
-from .mutants import Mutant, Stillborn, TooSlow, applied, every_mutant, time_limit
+from .planting import Mutant, Stillborn, TooSlow, applied, time_limit
 from .prover import ALONE, CONCRETE, ENGINES, subject_name
 
 EACH = 5.0
@@ -169,7 +169,7 @@ class Trial:
 
     def not_judged(self, reason: str) -> list[Judgement]:
         """What is to be said of the mutants if judging them failed."""
-        every = every_mutant(*self.place)
+        every = _mutants(self.place)
         return [Judgement(every[n].id, every[n].line, ERROR, reason) for n in self.numbers]
 
 
@@ -179,12 +179,18 @@ def trials(
     """All mutants of these modules, a few at a time, each with the claims that run it."""
     for module in modules:
         for place in places(module):
-            count = len(every_mutant(*place))
+            count = len(_mutants(place))
             claims = tuple((id, reached[id].seconds) for id in _speaking_of(place, reached))
             anew = place.is_function is not True or (module, place.name) in _run_at_import()
             for start in range(0, count, TOGETHER):
                 numbers = range(start, min(start + TOGETHER, count))
                 yield Trial(place, numbers, claims, anew, options, memory)
+
+
+def _mutants(place: Place) -> list[Mutant]:
+    from .mutants import every_mutant
+
+    return every_mutant(*place)
 
 
 def places(module: str) -> list[Place]:
@@ -370,7 +376,7 @@ def _judged(trial: Trial) -> Iterator[Judgement]:
         # A mutant is to have no part in what is drawn.
         list(_inputs(_claims()[id], trial.options, place, 0, trial.options.examples))
     asked = Asked(trial.claims, places, trial.options)
-    every = every_mutant(*trial.place)
+    every = _mutants(trial.place)
     for mutant in (every[number] for number in trial.numbers):
         start = time.perf_counter()
         verdict, by, engine = _judgement(mutant, asked, trial.anew)

@@ -28,7 +28,7 @@ from .engines import (
     smt,
     symbolic,
 )
-from .mutants import Mutant, Stillborn, TooSlow, applied, mutants, planted, time_limit
+from .planting import Mutant, Stillborn, TooSlow, applied, planted, time_limit
 from .sources import innermost
 from .verdict import Finding, Verdict
 
@@ -230,6 +230,8 @@ def _bite(
     # Fuzzing gets more inputs than before: what few reach is not what none can.
     more = (ALONE, SEARCHING) if engine == fuzz.NAME else (1,)
     efforts = [replace(quick, examples=options.examples * times) for times in more]
+    from .mutants import mutants
+
     survivors = []
     tried = 0
     faults = [planted(claim.fault)] if claim.fault is not None else []

@@ -61,10 +61,7 @@ class Limited(Protocol):
 
 
 class OtherCode(Exception):
-    """A worker has other code, data, Python or tools than the one that asks it."""
-
-    def __str__(self) -> str:
-        return str(self.__doc__).lower().rstrip(".")
+    """A worker of a cluster has other code than the one that asks it."""
 
 
 Submit = Callable[[Callable[[Any], Any], Limited], Future[Any]]
@@ -120,6 +117,7 @@ def run(
     """
     # Processes start while this one looks up what is remembered.
     with workers(min(jobs, len(claims) or 1), cluster) as submit:
+        dependence.remember_in(memory)
         keys: dict[str, str] = {}
         tasks: list[tuple[Claim, Task]] = []
         blank = Task("", options, None if engines is None else tuple(engines), _limit(options))
@@ -263,7 +261,9 @@ def apart(function: Callable[[Any], Any], task: Limited, code: str) -> Any:
     :raises OtherCode: if the code and tools here have another digest.
     """
     if code != dependence.code():
-        raise OtherCode
+        raise OtherCode(
+            "the worker has other code, data, Python or tools than the one that asks it"
+        )
     return _pool_of_this_worker().schedule(function, args=(task,), timeout=task.limit).result()
 
 

@@ -41,8 +41,25 @@ class Module:
                 elif isinstance(child, ast.ClassDef):
                     visit(child, f"{prefix}{child.name}.")
 
-        visit(ast.parse(self.text), "")
+        visit(self._tree, "")
         return found
+
+    @cached_property
+    def _tree(self) -> ast.Module:
+        return ast.parse(self.text)
+
+    def segment(self, node: ast.expr | ast.stmt) -> str:
+        """The text of a node, from its first character to its last."""
+        last = (node.end_lineno or node.lineno) - 1
+        lines = self._octets[node.lineno - 1 : last + 1]
+        lines[-1] = lines[-1][: node.end_col_offset]
+        lines[0] = lines[0][node.col_offset :]
+        return b"".join(lines).decode()
+
+    @cached_property
+    def _octets(self) -> list[bytes]:
+        """Its lines, as the places of nodes count them: by octets, and by ends of lines alone."""
+        return self.text.encode().splitlines(keepends=True)
 
     @cached_property
     def lines(self) -> dict[str, int]:
@@ -59,7 +76,7 @@ class Module:
                     found[constant.co_qualname] = constant
                     visit(constant)
 
-        visit(compile(self.text, self.path, "exec", dont_inherit=True))
+        visit(compile(self._tree, self.path, "exec", dont_inherit=True))
         return found
 
 

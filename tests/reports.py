@@ -39,6 +39,6 @@ def complete() -> dict[str, Any]:
     return report.as_json(results(), True, SELECTION)
 
 
-def labels(machine: Machine) -> dict[tuple[str, str], list[str]]:
+def labels(machine: Machine, memory: object = None) -> dict[tuple[str, str], list[str]]:
     """Arrows that cost nothing; those of the machines are tested where they are computed."""
     return ARROWS[machine.name]

@@ -17,8 +17,8 @@ from proofs.claim import FALSE, Fault, claim_of
 from proofs.engines import Options
 from proofs.engines.ambiguity import run
 from proofs.expressions import NotRegular
-from proofs.mutants import applied, planted
 from proofs.patterns import OutOfSight, patterns
+from proofs.planting import applied, planted
 from proofs.verdict import Verdict
 
 WORDS = ["".join(word) for n in range(6) for word in itertools.product("ab", repeat=n)]

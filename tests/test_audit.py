@@ -211,7 +211,9 @@ def test_a_transition_that_changed_is_a_difference(
     report: dict[str, Any], tmp_path: Path, document: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     more = {("Closing", "Running"): ["Forked"]}
-    monkeypatch.setattr(audit_module, "labels", lambda machine: reports.labels(machine) | more)
+    monkeypatch.setattr(
+        audit_module, "labels", lambda machine, memory: reports.labels(machine) | more
+    )
     result = difference(report, tmp_path, document)
     assert result.exit_code == 1
     assert "+    Closing --> Running: Forked\n" in result.output

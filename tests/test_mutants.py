@@ -10,7 +10,8 @@ from proofs import mutants as mutants_module
 from proofs import sources
 from proofs.claim import Constant, Fault
 from proofs.contracts import fresh_import
-from proofs.mutants import Mutant, TooSlow, applied, mutants, planted, time_limit
+from proofs.mutants import mutants
+from proofs.planting import Mutant, TooSlow, applied, planted, time_limit
 from verified import IdGenerator, TraceFlags, traceparent, tracestate
 from verified import trace_flags as module
 from verified.exporter import batching

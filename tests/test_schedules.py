@@ -16,7 +16,7 @@ from proofs import sources
 from proofs.claim import FALSE, claim_of
 from proofs.engines import Options, schedules
 from proofs.interleaving import ScheduleClaim
-from proofs.mutants import Mutant, TooSlow, applied, time_limit
+from proofs.planting import Mutant, TooSlow, applied, time_limit
 from proofs.prover import prove
 from proofs.report import print_failures, shown, write_test
 from proofs.schedules import Lock, NotRepeatable, Schedule, explore
