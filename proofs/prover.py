@@ -30,7 +30,7 @@ from .engines import (
 )
 from .planting import Mutant, Stillborn, TooSlow, applied, planted, time_limit
 from .sources import innermost
-from .verdict import Finding, Verdict
+from .verdict import OUTSIDE, Finding, Verdict
 
 ENGINES: Mapping[str, Callable[[Claim, Options], Finding]] = {
     engine.NAME: engine.run
@@ -118,7 +118,7 @@ def prove(
             bites = None if mutant is None else str(mutant)
             if bites is None and left:
                 verdict = Verdict.UNKNOWN
-                reason = f"time ran out with {left} of {tried} mutants not decided"
+                reason = f"of {tried} mutants it refutes none, and {left} are not decided"
             elif bites is None:
                 verdict = Verdict.VACUOUS
                 reason = f"none of {tried} mutants of its subject is refuted by it"
@@ -207,8 +207,8 @@ def _weigh(findings: Sequence[Finding]) -> tuple[Verdict, Finding | None, str | 
 def _bite(
     claim: Claim, options: Options, inputs: Sequence[Mapping[str, Any]], engine: str
 ) -> tuple[Mutant | None, int, int]:
-    """The first mutant of the subject that the claim refutes; of how many there was no time
-    to say whether they are; and how many there are.
+    """The first mutant of the subject that the claim refutes; of how many it was not decided
+    whether they are, for want of time or as the engine cannot say; and how many were tried.
 
     The mutant must make the claim false: that it raises would refute any claim that
     calls it, one that says nothing too. Running the claim on inputs at hand refutes
@@ -217,15 +217,18 @@ def _bite(
     """
     quick = replace(options, timeout=min(options.timeout, 5.0))
 
-    def refuted(mutant: Mutant, spending: Options) -> bool:
+    def refuted(mutant: Mutant, spending: Options) -> bool | None:
         with applied(mutant):
             try:
                 with time_limit(2 * spending.timeout):
                     found = ENGINES[engine](claim, spending)
-                    return found.inputs is not None and claim.fails_on(found.inputs) == FALSE
+                    if found.inputs is not None:
+                        return claim.fails_on(found.inputs) == FALSE
+                    # No more time would have it read what is not in the subset.
+                    outside = (found.reason or "").startswith(OUTSIDE)
+                    return False if found.verdict.conclusive or outside else None
             except (Exception, TooSlow):
-                # What the engine cannot say of a mutant is not a bite.
-                return False
+                return None
 
     # Fuzzing gets more inputs than before: what few reach is not what none can.
     more = (ALONE, SEARCHING) if engine == fuzz.NAME else (1,)
@@ -250,13 +253,16 @@ def _bite(
     for effort in efforts:
         # A mutant is to have no part in what is drawn.
         list(sample(claim, effort))
+        undecided = 0
         for position, mutant in enumerate(survivors):
             # What others take of the machine is not this claim's.
             if time.process_time() > end:
-                return None, len(survivors) - position, tried
-            if refuted(mutant, effort):
+                return None, undecided + len(survivors) - position, tried
+            answer = refuted(mutant, effort)
+            if answer:
                 return mutant, 0, tried
-    return None, 0, tried
+            undecided += answer is None
+    return None, undecided, tried
 
 
 def _fails_on_any(claim: Claim, inputs: Sequence[Mapping[str, Any]]) -> bool:

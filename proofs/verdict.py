@@ -35,6 +35,10 @@ class Verdict(IntEnum):
         return self >= Verdict.TESTED
 
 
+OUTSIDE = "not in the subset"
+"""How the reason begins where an engine does not read the code, however much time it has."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """What one engine found out about one claim.

@@ -1,6 +1,7 @@
 """A verdict is never better than the evidence."""
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from proofs import domains, report
-from proofs.claim import FALSE, claim_of
+from proofs import domains, report, sources
+from proofs.claim import FALSE, Claim, claim_of
 from proofs.engines import Options, smt
 from proofs.prover import ENGINES, prove
 from proofs.verdict import Finding, Verdict
@@ -34,6 +35,27 @@ def test_a_claim_that_no_mutant_can_fail_is_vacuous() -> None:
     result = prove(a_claim(faulty.anything_goes), OPTIONS)
     assert {f.verdict for f in result.findings} == {Verdict.BOUNDED, Verdict.TESTED}
     assert result.verdict is Verdict.VACUOUS
+    assert not result.passed
+
+
+def test_mutants_on_which_the_engine_comes_to_no_end_do_not_make_a_claim_vacuous(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whether it bites is not known then: it may refute each of them."""
+    engine = ENGINES["smt"]
+
+    def gives_up_on_mutants(claim: Claim, options: Options) -> Finding:
+        if sources.replacements():
+            return Finding("smt", Verdict.UNKNOWN, reason="the solver gave up")
+        return engine(claim, options)
+
+    claim = a_claim(faulty.anything_goes)
+    monkeypatch.setitem(ENGINES, "smt", gives_up_on_mutants)
+    result = prove(claim, OPTIONS)
+    assert result.verdict is Verdict.UNKNOWN
+    assert re.fullmatch(
+        r"of (\d+) mutants it refutes none, and \1 are not decided", result.reason or ""
+    )
     assert not result.passed
 
 

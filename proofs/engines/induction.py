@@ -31,7 +31,7 @@ from ..lift.lifter import Lifter
 from ..lift.paths import Refused
 from ..lift.values import TRUE, Bool, Int, Linear, Tuple, Value, both, negation, of_known
 from ..machine import Machine, MachineClaim, Run, Step
-from ..verdict import Finding, Verdict
+from ..verdict import OUTSIDE, Finding, Verdict
 from . import Options
 
 NAME = "induction"
@@ -215,7 +215,7 @@ def run(claim: Claim, options: Options) -> Finding:
         lifted = relation(claim.machine)
         broken = list(violations(claim, lifted))
     except (Refused, KeyError) as refusal:
-        return Finding(NAME, Verdict.UNKNOWN, reason=f"not in the subset: {refusal}")
+        return Finding(NAME, Verdict.UNKNOWN, reason=f"{OUTSIDE}: {refusal}")
     except sources.SourceMismatch as mismatch:
         return Finding(NAME, Verdict.ERROR, reason=str(mismatch))
     finding = _searched(claim, lifted, broken, options)

@@ -24,7 +24,7 @@ from ..lift.lifter import Lifter
 from ..lift.paths import Refused
 from ..lift.values import both, either, negation
 from ..sources import SourceMismatch
-from ..verdict import Finding, Verdict
+from ..verdict import OUTSIDE, Finding, Verdict
 from . import Options
 
 NAME = "smt"
@@ -77,7 +77,7 @@ def run(claim: Claim, options: Options) -> Finding:
     try:
         lifted = lift(claim, options.timeout / 10)
     except Refused as refusal:
-        return finding(Verdict.UNKNOWN, reason=f"not in the subset: {refusal}")
+        return finding(Verdict.UNKNOWN, reason=f"{OUTSIDE}: {refusal}")
     except SourceMismatch as mismatch:
         return finding(Verdict.ERROR, reason=str(mismatch))
     solver = z3.Solver()
