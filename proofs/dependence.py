@@ -207,7 +207,7 @@ class Source:
                 return True
             if _is_set(node) and _root(node) in (None, *ours):
                 return True
-        for node in _at_import(self.tree):
+        for node in at_import(self.tree):
             if _is_set(node):
                 return True
             match node:
@@ -228,13 +228,13 @@ def _is_set(node: ast.AST) -> bool:
     return isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load)
 
 
-def _at_import(node: ast.AST) -> Iterator[ast.AST]:
-    """What of a module runs when it is imported."""
+def at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """What of a module, or of a statement of it, runs when it is imported."""
     yield node
     later = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, ast.Lambda) and not (later and isinstance(child, ast.stmt)):
-            yield from _at_import(child)
+            yield from at_import(child)
 
 
 def is_ours(module: str) -> bool:
@@ -258,6 +258,16 @@ def _sources() -> Mapping[str, Source]:
         for package, folder in folders.items()
         for name, path in _files(package, Path(folder))
     }
+
+
+def names() -> Iterable[str]:
+    """The modules of the code and of the evidence."""
+    return _sources().keys()
+
+
+def source(module: str) -> Source:
+    """The source of a module of the code or of the evidence."""
+    return _sources()[module]
 
 
 @cache

@@ -10,6 +10,7 @@ imported anew with each of its mutants; other functions get the code of theirs.
 
 from __future__ import annotations
 
+import ast
 import gc
 import importlib
 import json
@@ -181,7 +182,7 @@ def trials(
         for place in places(module):
             count = len(_mutants(place))
             claims = tuple((id, reached[id].seconds) for id in _speaking_of(place, reached))
-            anew = place.is_function is not True or (module, place.name) in _run_at_import()
+            anew = not _shows_in_place(place)
             for start in range(0, count, TOGETHER):
                 numbers = range(start, min(start + TOGETHER, count))
                 yield Trial(place, numbers, claims, anew, options, memory)
@@ -233,6 +234,51 @@ def _speaking_of(place: Place, reached: Mapping[str, Reached]) -> list[str]:
         )
     )
     return [claim.id for claim in found]
+
+
+def _shows_in_place(place: Place) -> bool:
+    """Whether a mutant that is put in place is the same as one that is imported.
+
+    That is so of functions that no import runs; and of constants of which, but for others of the
+    module that are made of them, only functions ask, each time that they run.
+    """
+    if place.is_function is None or ("." in place.name and not place.is_function):
+        return False
+    if place.is_function:
+        return (place.module, place.name) not in _run_at_import()
+    names = {place.name}
+    for statement in dependence.source(place.module).tree.body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.If | ast.With | ast.Try):
+            made: list[ast.expr] = []
+        else:
+            made = getattr(statement, "targets", [getattr(statement, "target", statement)])
+        if _named_at_import(statement) & names:
+            match made:
+                case [ast.Name(id=name)]:
+                    names.add(name)
+                case _:
+                    return False
+    return not any(
+        name in names
+        for other in dependence.names()
+        if other != place.module
+        for name in _asked_of_others(other)
+    )
+
+
+def _named_at_import(statement: ast.stmt) -> set[str]:
+    """The names of which a statement asks when its module is imported."""
+    nodes = dependence.at_import(statement)
+    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+@cache
+def _asked_of_others(module: str) -> frozenset[str]:
+    """The names that a module takes from others while it is imported, whatever they are."""
+    source = dependence.source(module)
+    imported = {name for _, name, _ in source.imports if name is not None}
+    nodes = dependence.at_import(source.tree)
+    return frozenset(imported | {node.attr for node in nodes if isinstance(node, ast.Attribute)})
 
 
 @lru_cache(maxsize=1)
@@ -411,26 +457,34 @@ class Asked(NamedTuple):
 
 Answer = tuple[str, str, str]
 
+OF_THE_SAME_VALUE: Answer = (EQUIVALENT, "it has the same value", "")
+
 
 def _tried(mutant: Mutant, asked: Asked, anew: bool) -> Answer:
     """In a process that is forked for it: put a mutant in place, and ask."""
+    before = _value(mutant)
     if anew:
-        before = _value(mutant) if mutant.name else None
         try:
             module = _imported_anew(mutant.module)
         except Exception:
             return STILLBORN, "", ""
-        if mutant.name and equivalence.same_value(before, _value(mutant)):
-            return EQUIVALENT, "it has the same value", ""
+        if equivalence.same_value(before, _value(mutant)):
+            return OF_THE_SAME_VALUE
         answer: Answer = module.ask(asked, None)
         return answer
     try:
+        with applied(mutant):
+            if equivalence.same_value(before, _value(mutant)):
+                return OF_THE_SAME_VALUE
         return ask(asked, mutant)
     except Stillborn:
         return STILLBORN, "", ""
 
 
 def _value(mutant: Mutant) -> Any:
+    """The value of the constant that is mutated; of anything else, one that nothing is like."""
+    if mutant.is_function is not False:
+        return object()
     return attrgetter(mutant.name)(sys.modules[mutant.module.name])
 
 
