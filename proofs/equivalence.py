@@ -170,8 +170,9 @@ def same_value(value: Any, other: Any) -> bool:
     if type(value) is not type(other):
         return False
     if isinstance(value, re.Pattern):
-        same = _compiled(value) == _compiled(other)
-        return bool(same and value.groupindex == other.groupindex)
+        if type(value.pattern) is not type(other.pattern) or value.groupindex != other.groupindex:
+            return False
+        return _compiled(value) == _compiled(other)
     if value is other:
         return True
     if type(value) in (tuple, list):
@@ -186,7 +187,9 @@ def same_value(value: Any, other: Any) -> bool:
     return type(value) in (int, str, bytes, bool) and bool(value == other)
 
 
-def _compiled(pattern: re.Pattern[Any]) -> Any:
+def _compiled(pattern: re.Pattern[Any]) -> list[int]:
+    """The program that a regular expression is."""
     flags = pattern.flags & ~re.UNICODE if isinstance(pattern.pattern, str) else pattern.flags
     parsed = re._parser.parse(pattern.pattern, flags)  # type: ignore[attr-defined]
-    return re._compiler._code(parsed, flags)  # type: ignore[attr-defined]
+    found: list[int] = re._compiler._code(parsed, flags)  # type: ignore[attr-defined]
+    return found

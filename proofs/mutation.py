@@ -16,6 +16,7 @@ import importlib
 import json
 import os
 import pickle
+import re
 import resource
 import select
 import signal
@@ -482,10 +483,15 @@ def _tried(mutant: Mutant, asked: Asked, anew: bool) -> Answer:
 
 
 def _value(mutant: Mutant) -> Any:
-    """The value of the constant that is mutated; of anything else, one that nothing is like."""
+    """The value of the constant that is mutated; of anything else, one that nothing is like.
+
+    From the text of an expression, which is no part of what it matches, others may be made.
+    """
     if mutant.is_function is not False:
         return object()
-    return attrgetter(mutant.name)(sys.modules[mutant.module.name])
+    module = sys.modules[mutant.module.name]
+    texts = [each for each in vars(module).values() if isinstance(each, str | re.Pattern)]
+    return [attrgetter(mutant.name)(module), *texts]
 
 
 def _imported_anew(changed: sources.Module) -> Any:
