@@ -39,7 +39,7 @@ from . import dependence, drawn, equivalence, sources
 from .claim import FALSE, Claim, every_claim
 from .contracts import Instead
 from .engines import Options, fuzz, symbolic
-from .memory import Memory
+from .memory import Memory, default_folder
 from .planting import Mutant, Stillborn, TooSlow, applied, time_limit
 from .prover import ALONE, CONCRETE, ENGINES, subject_name
 
@@ -324,9 +324,10 @@ def _claims() -> dict[str, Claim]:
 @cache
 def _place_of_inputs(memory: Memory | None, claim: str) -> drawn.Place | None:
     digest = dependence.digest(_claims()[claim])
-    if memory is None or digest is None:
+    if digest is None:
         return None
-    return drawn.Place(memory, str(dependence.inputs()), digest)
+    # A worker of a cluster has a folder of its own.
+    return drawn.Place(memory or Memory(default_folder()), str(dependence.inputs()), digest)
 
 
 def _inputs(

@@ -17,14 +17,17 @@ import pytest
 from click.testing import CliRunner
 from fakeredis import TcpFakeServer
 
-from proofs import command, dependence, runner
+from proofs import command, dependence, mutate, runner
 from proofs.claim import Claim, every_claim
 from proofs.engines import Options, fuzz
+from proofs.mutants import every_mutant
+from proofs.mutation import ERROR, KILLED, Reached, places, trials
 from proofs.verdict import Verdict
 
 from . import faulty
 
 ROOT = Path(dependence.__file__).parent.parent
+SAMPLED = ("verified.trace_flags", "TraceFlags.sampled")
 SETTINGS = {
     "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "20s",
     "DASK_DISTRIBUTED__SCHEDULER__DASHBOARD__STATUS__TASK_STREAM_LENGTH": "1",
@@ -96,6 +99,25 @@ def test_a_worker_that_is_killed_loses_no_claim(cluster: Cluster) -> None:
     assert len(claims) > 20
     assert sorted(r.id for r in found) == sorted(c.id for c in claims)
     assert [r.id for r in found if not r.passed] == []
+
+
+def test_mutants_are_judged_there_too_and_none_is_lost_with_a_worker(
+    cluster: Cluster,
+) -> None:
+    first, _ = cluster.worker(), cluster.worker()
+    reached = {claim.id: Reached(claim.id, frozenset({SAMPLED}), 0.1) for claim in some_claims()}
+    work = list(trials(reached, [SAMPLED[0]], Options(), None))
+    found = []
+    with runner.workers(1, cluster.address) as submit:
+        pending = {submit(mutate.run, trial): trial for trial in work}
+        for future in runner.finished(pending, bool):
+            found += future.result()
+            if len(found) == len(future.result()):
+                first.kill()
+    every = [m for place in places(SAMPLED[0]) for m in every_mutant(*place)]
+    assert sorted(j.id for j in found) == sorted(m.id for m in every)
+    assert KILLED in {j.verdict for j in found}
+    assert ERROR not in {j.verdict for j in found}
 
 
 def test_a_claim_that_overruns_its_limit_is_stopped_there_too(
