@@ -1,10 +1,13 @@
 """What a verdict depends on, as a digest: if it is the same, a proof would say the same again.
 
 It is taken by modules, and rather too large than too small. A claim depends on the whole of
-each module that its own module imports, directly or not, or names in a string; on the whole
-of the engines, the domains and what those import; on each file of ``spec``; on every module
-that changes others when it is imported; on the versions of Python and of all that is
-installed; on the environment variables that any of these read.
+each module that its own module imports, directly or not, or names in a string (what a package
+only gives on is of the module that defines it); on the whole of the engines and the domains; on
+each file of ``spec``; on every module that changes others when it is imported; on the versions of
+Python and of all that is installed; on the environment variables that any of these read.
+
+Engines and domains run nothing of the code but what the claim brings: the functions that it calls,
+and the classes of its inputs. So what they import of it is not followed from there.
 
 A module that is not run as its source says (it was patched, or is compiled from something
 else) is beyond a digest of sources: then there is none, and nothing is remembered.
@@ -32,12 +35,15 @@ import verified
 
 from . import sources
 from .claim import Claim, Constant
+from .domains import is_built_in
 from .grammar import SPEC
 from .memory import Memory
 
 EVIDENCE = str(__package__)
 CLAIMS = f"{EVIDENCE}.claims"
 ASKING = f"{EVIDENCE}.conform."
+STRATEGIES = "verified.strategies"
+"""Evidence that is shipped for the tests of others too."""
 
 VARIABLES = ("HYPOTHESIS", "LANG", "LC_", "OPENTELEMETRY", "OTEL", "PYTHON", "TZ", "VERIFIED", "Z3")
 """How the names of the environment variables begin that a verdict may depend on."""
@@ -88,13 +94,26 @@ def code() -> str:
 
 
 def _roots(claim: Claim) -> Iterator[str]:
-    """The modules in which a claim and its subject stand."""
+    """The modules in which a claim, its subject and the domains of its inputs stand."""
+    if not all(map(is_built_in, claim.parameters.values())):
+        yield from _with_domains()
     for member in (claim.subject, (getattr(claim, "function", getattr(claim, "program", None)),)):
         for each in member:
             if isinstance(each, Constant):
                 yield each.module
             elif each is not None:
                 yield sources.innermost(each).__module__
+
+
+@cache
+def _with_domains() -> Sequence[str]:
+    """The modules of claims that may give a domain to a type, with a machine or by themselves."""
+    return [
+        name
+        for name, source in _sources().items()
+        if name.startswith(f"{CLAIMS}.")
+        and {member for _, member, _ in source.facts.imports} & {"DOMAINS", "Machine"}
+    ]
 
 
 @cache
@@ -117,7 +136,8 @@ def _sha256(*parts: str) -> str:
 class Facts(NamedTuple):
     """What a module leads to, whether it sees all modules, and whether it might change others."""
 
-    named: Sequence[str]
+    imports: Sequence[tuple[str, str | None, str]]
+    strings: Sequence[str]
     sees_all: bool
     reaches_out: bool
 
@@ -151,12 +171,12 @@ class Source:
     def facts(self) -> Facts:
         """What is found out of it, which is remembered if there is a memory."""
         if _memory is None:
-            return Facts(self.named, self.sees_all, self.reaches_out)
+            return Facts(self.imports, self.strings, self.sees_all, self.reaches_out)
         key = "\0".join([sys.version, _sources()[__name__].text, self.name, self.text])
         stored = _memory.get("facts", key)
         if stored is not None:
             return Facts(*json.loads(stored))
-        found = Facts(self.named, self.sees_all, self.reaches_out)
+        found = Facts(self.imports, self.strings, self.sees_all, self.reaches_out)
         _memory.put("facts", key, json.dumps(found).encode())
         return found
 
@@ -177,13 +197,12 @@ class Source:
         return found
 
     @cached_property
-    def named(self) -> Sequence[str]:
-        """The modules that it imports or names in a string, if there are any of that name."""
-        found = [name for module, name, _ in self.imports for name in (module, f"{module}.{name}")]
+    def strings(self) -> Sequence[str]:
+        """Strings in it that may be names of modules."""
         if _is_of_all(self.name):
-            return found  # What the engines name they do not use but for a claim.
+            return []  # What the engines name they do not use but for a claim.
         strings = (node.value for node in self.nodes if isinstance(node, ast.Constant))
-        return [*found, *(text for text in strings if isinstance(text, str))]
+        return [text for text in strings if isinstance(text, str) and is_ours(text)]
 
     @cached_property
     def sees_all(self) -> bool:
@@ -285,6 +304,8 @@ def _everywhere() -> tuple[str, ...]:
 
 def _is_of_all(name: str) -> bool:
     """Whether a module is evidence that is no claim, and may have a part in every verdict."""
+    if name == STRATEGIES:
+        return True
     return name.startswith(f"{EVIDENCE}.") and not f"{name}.".startswith((f"{CLAIMS}.", ASKING))
 
 
@@ -297,11 +318,38 @@ def _closure(roots: Iterable[str]) -> set[str]:
         if name in found or name not in _sources():
             continue
         found.add(name)
-        source = _sources()[name]
-        waiting += [*source.facts.named, name.rpartition(".")[0]]
-        if name.startswith(f"{CLAIMS}.") and source.facts.sees_all:
+        facts = _sources()[name].facts
+        led = [module for at, member, _ in facts.imports for module in _defining(at, member)]
+        if _is_of_all(name):
+            led = [module for module in led if _is_of_all(module)]
+        waiting += [*led, *facts.strings]
+        if name.startswith(f"{CLAIMS}.") and facts.sees_all:
             waiting += [each for each in _sources() if each.startswith("verified")]
-    return found
+    return found | {package for name in found for package in _packages(name)}
+
+
+def _defining(module: str, name: str | None) -> Iterator[str]:
+    """The module that is meant by an import, or that defines what is imported."""
+    if name is None or f"{module}.{name}" in _sources():
+        yield module if name is None else f"{module}.{name}"
+        return
+    given_on = [
+        (at, member)
+        for at, member, as_ in (_sources()[module].facts.imports if module in _sources() else ())
+        if as_ == name and _sources()[module].package == module
+    ]
+    for at, member in given_on:
+        yield from _defining(at, member)
+    if not given_on:
+        yield module
+
+
+def _packages(name: str) -> Iterator[str]:
+    """The packages in which a module is, whose files run before it."""
+    while "." in name:
+        name = name.rpartition(".")[0]
+        if name in _sources():
+            yield name
 
 
 @cache

@@ -33,7 +33,6 @@ from verified import (
     TraceState,
     propagation,
 )
-from verified.otlp import protobuf
 from verified.otlp.readable_span import ReadableSpan
 from verified.strategies import (
     baggage_headers,
@@ -65,7 +64,7 @@ from verified.strategies import (
     tracestates,
 )
 
-from . import spans
+from . import spans, wire
 
 NUMBER_BITS = 256
 """The integers of the smt engine are from -(2**256) to 2**256 - 1."""
@@ -395,10 +394,10 @@ ResponseBytes = NewType("ResponseBytes", bytes)
 """Octets that are mostly messages of Protocol Buffers."""
 
 FIELDS = st.one_of(
-    st.tuples(st.sampled_from([8, 16, 24, 0, 0x7A]), UINT64S.map(protobuf.varint)),
+    st.tuples(st.sampled_from([8, 16, 24, 0, 0x7A]), UINT64S.map(wire.varint)),
     st.tuples(
         st.sampled_from([10, 18, 26, 0x7A]),
-        st.binary(max_size=20).map(lambda octets: protobuf.varint(len(octets)) + octets),
+        st.binary(max_size=20).map(lambda octets: bytes([len(octets)]) + octets),
     ),
     st.tuples(st.sampled_from([9, 17]), st.binary(min_size=8, max_size=8)),
     st.tuples(st.sampled_from([13, 21]), st.binary(min_size=4, max_size=4)),
@@ -544,3 +543,13 @@ def _again(value: Any) -> Any:
         # It starts from the beginning.
         return with_draws(value, source.numbers)
     return deepcopy(value) if type(value) in (dict, list) else value
+
+
+def is_built_in(annotation: Any) -> bool:
+    """Whether its domain is that which this module gives it."""
+    if annotation in BUILT_IN:
+        return DOMAINS.get(annotation) is BUILT_IN[annotation]
+    parts = typing.get_args(annotation)
+    if typing.get_origin(annotation) is typing.Literal:
+        return all(type(part) in (int, str, bool) for part in parts)
+    return bool(parts) and all(map(is_built_in, parts))

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from hypothesis.database import ExampleDatabase
 
 from .claim import Claim
-from .domains import BUILT_IN, DOMAINS, domain, fresh
+from .domains import domain, fresh, is_built_in
 from .engines import Options
 from .memory import Memory
 
@@ -101,7 +101,7 @@ def _part(
 def _key(
     place: Place, types: tuple[Any, ...], choosy: Claim | None, start: int, end: int, number: int
 ) -> str:
-    if choosy is None and all(map(_is_built_in, types)):
+    if choosy is None and all(map(is_built_in, types)):
         source = place.built_in
     else:
         # Of which machine or record, the claim says, whose digest this is.
@@ -109,16 +109,6 @@ def _key(
     return "\0".join(
         [source, *map(_name, types), choosy.id if choosy else "", f"{start} {end} {number}"]
     )
-
-
-def _is_built_in(annotation: Any) -> bool:
-    """Whether its domain is that which ``proofs.domains`` gives it."""
-    if annotation in BUILT_IN:
-        return DOMAINS.get(annotation) is BUILT_IN[annotation]
-    parts = typing.get_args(annotation)
-    if typing.get_origin(annotation) is typing.Literal:
-        return all(type(part) in (int, str, bool) for part in parts)
-    return bool(parts) and all(map(_is_built_in, parts))
 
 
 def _name(annotation: Any) -> str:

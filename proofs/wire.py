@@ -1,6 +1,7 @@
 """A reader of Protocol Buffers, which knows no message: fields by number, values as they stand.
 
-It is written from the format ("Encoding") and shares nothing with the code that writes.
+It is written from the format ("Encoding") and shares nothing with the code that writes, as does the
+varint that is for what readers are asked.
 """
 
 from __future__ import annotations
@@ -38,6 +39,13 @@ def read(data: bytes, *, canonical: bool = True) -> Message:
             raise ValueError(f"the wire type {wire_type} at {at}")
         message.setdefault(field, []).append(value)
     return message
+
+
+def varint(number: int) -> bytes:
+    """An unsigned integer as a varint, which has no more octets than it needs."""
+    octets = [number >> place & 0x7F | 0x80 for place in range(0, max(number.bit_length(), 1), 7)]
+    octets[-1] &= 0x7F
+    return bytes(octets)
 
 
 def _varint(data: bytes, at: int, canonical: bool) -> tuple[int, int]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,8 +21,7 @@ from hypothesis import strategies as st
 from proofs import dependence
 from proofs.claim import FunctionClaim, claim_of, every_claim
 from proofs.dependence import Source
-from proofs.drawn import sample
-from proofs.engines import Options
+from proofs.drawn import _draw
 from proofs.grammar import SPEC
 from proofs.verdict import Verdict
 
@@ -45,19 +45,25 @@ def forget(surroundings: bool = True) -> None:
         dependence._surroundings.cache_clear()
 
 
-def with_text(name: str, text: str, folder: Path) -> str | None:
-    """The digest of the claim if the module had this text."""
+@contextmanager
+def changed(name: str, text: str, folder: Path) -> Iterator[None]:
+    """Let a module have this text."""
     before = dependence._sources()
     path = folder / ("__init__.py" if before[name].package == name else "module.py")
     path.write_text(text, encoding="utf-8")
-    changed = {**before, name: Source(name, path)}
+    after = {**before, name: Source(name, path)}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dependence, "_sources", lambda: changed)
+        patch.setattr(dependence, "_sources", lambda: after)
         patch.setattr(dependence, "_runs_as_written", lambda: True)
         forget(surroundings=False)
-        found = dependence.digest(CLAIM)
+        yield
     forget(surroundings=False)
-    return found
+
+
+def with_text(name: str, text: str, folder: Path) -> str | None:
+    """The digest of the claim if the module had this text."""
+    with changed(name, text, folder):
+        return dependence.digest(CLAIM)
 
 
 def is_import(frame: FrameType | None) -> bool:
@@ -76,15 +82,57 @@ def test_claims_depend_on_each_module_whose_code_they_are_seen_to_run() -> None:
             if event == "call" and not is_import(frame):
                 found.add(str(frame.f_globals.get("__name__")))
 
-        inputs = list(sample(claim, Options(examples=3)))
+        choosy = claim if claim.is_choosy else None
         sys.setprofile(note)
         try:
-            for each in inputs:
-                claim.fails_on(each)
+            for values in _draw(tuple(claim.parameters.values()), choosy, 3, 0):
+                claim.fails_on(dict(zip(claim.parameters, values, strict=True)))
         finally:
             sys.setprofile(None)
         reached = dependence._closure([*dependence._roots(claim), *dependence._everywhere()])
         assert found & dependence._sources().keys() <= reached, claim.id
+
+
+def test_the_evidence_calls_nothing_of_the_code_but_classes_of_inputs() -> None:
+    """What it imports of the code is then none of its dependences."""
+    found = set()
+    for name in dependence._sources():
+        source = dependence._sources()[name]
+        if not dependence._is_of_all(name):
+            continue
+        ours = {
+            as_: f"{module}.{member}" if member else module
+            for module, member, as_ in source.imports
+            if module.startswith("verified") and module != dependence.STRATEGIES
+        }
+        for node in source.nodes:
+            if isinstance(node, ast.Call):
+                root = dependence._root(node.func)
+                if root is not None and ours.get(root, "verified") != "verified":
+                    found.add(ast.unparse(node.func).replace(root, ours[root], 1))
+    assert found == {
+        "verified.IdGenerator",
+        "verified.TraceState",
+        "verified.baggage.Entry",
+        "verified.propagation.BaggagePropagator",
+        "verified.propagation.TraceContextPropagator",
+    }
+
+
+def test_a_change_concerns_the_claims_that_depend_on_the_module_and_no_others(
+    tmp_path: Path,
+) -> None:
+    every = {claim.id: dependence.digest(claim) for claim in every_claim()}
+
+    def concerned(name: str) -> set[str]:
+        text = dependence._sources()[name].text
+        with changed(name, text + "\n# Nothing.\n", tmp_path):
+            return {c.id for c in every_claim() if dependence.digest(c) != every[c.id]}
+
+    assert "traceparent.round_trip" not in concerned("verified.exporter.retry")
+    assert "traceparent.round_trip" in concerned("verified.traceparent")
+    assert "retry.four_statuses_are_retried" not in concerned("verified.otlp.answer")
+    assert concerned("proofs.domains") == every.keys()
 
 
 CHANGES = [
