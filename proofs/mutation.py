@@ -100,7 +100,7 @@ class Reached:
     claim: str
     functions: frozenset[tuple[str, str]]
     seconds: float
-    """What it takes on the inputs at hand, of the processor."""
+    """What it takes on an input, of the processor."""
     failure: str | None = None
 
     def written(self) -> bytes:
@@ -119,7 +119,7 @@ class Reach:
     claim: str
     options: Options
     memory: Memory | None
-    limit: float = 2 * LIMIT
+    limit: float = 5 * LIMIT
     size: int = 1
 
     @property
@@ -129,16 +129,15 @@ class Reach:
     def run(self) -> Reached:
         claim = _claims()[self.claim]
         place = _place_of_inputs(self.memory, claim.id)
-        known = None if place is None else place.memory.get("reached", place.claim)
+        known = None if place is None else place.memory.get("runs", place.claim)
         if known is not None:
             return Reached.read(self.claim, known)
-        drawn_first = _inputs(claim, self.options, place, 0, self.options.examples)
-        inputs = list(islice(drawn_first, CONCRETE))
-        found = forked(lambda: reach(claim, inputs), LIMIT)
+        inputs = list(_inputs(claim, self.options, place, 0, self.options.examples * ALONE))
+        found = forked(lambda: reach(claim, inputs, self.options), 3 * LIMIT)
         if not isinstance(found, Reached):
             return Reached(self.claim, frozenset(), LIMIT, "it does not come to an end")
         if place is not None and found.failure is None:
-            place.memory.put("reached", place.claim, found.written())
+            place.memory.put("runs", place.claim, found.written())
         return found
 
 
@@ -338,14 +337,23 @@ def _inputs(
         yield from islice(drawn.sample(claim, replace(options, examples=end)), start, end)
 
 
-def reach(claim: Claim, inputs: Sequence[Mapping[str, Any]]) -> Reached:
-    """Run a claim as the code is, and see which functions of it run."""
+def reach(claim: Claim, inputs: Sequence[Mapping[str, Any]], options: Options) -> Reached:
+    """Run a claim as the code is, and see which functions of it run.
+
+    That it holds on all inputs on which it will be run is the control of what mutants do.
+    """
     start = time.process_time()
-    failures = (claim.fails_on(each) for each in inputs)
+    failures: set[str | None] = set()
+    tried = 0
+    while tried < min(CONCRETE, len(inputs)) and time.process_time() - start < EACH:
+        failures.add(claim.fails_on(inputs[tried]))
+        tried += 1
+    seconds = (time.process_time() - start) / max(1, tried)
+    first, all = _affordable(seconds, options)
+    failures |= {claim.fails_on(each) for each in inputs[tried:all]}
     failure = next((each for each in failures if each is not None), None)
-    seconds = time.process_time() - start
     modules = {str(module.__file__): name for name, module in shipped().items()}
-    some = inputs[: CONCRETE // 2]
+    some = inputs[: max(1, first // 2)]
     functions = _seen_to_run(modules, lambda: [claim.fails_on(each) for each in some])
     return Reached(claim.id, functions, seconds, failure)
 
@@ -513,8 +521,8 @@ def ask(asked: Asked, mutant: Mutant | None) -> Answer:
     place = nullcontext() if mutant is None else applied(mutant)
     claims = [(_claims()[id], seconds) for id, seconds in asked.claims]
     with place:
-        for start, end in ((0, CONCRETE), (CONCRETE, asked.options.examples * ALONE)):
-            answer = _run_on_inputs(claims, asked, start, end)
+        for is_at_hand in (True, False):
+            answer = _run_on_inputs(claims, asked, is_at_hand)
             if answer is not None:
                 return answer
     if mutant is not None:
@@ -533,13 +541,27 @@ def ask(asked: Asked, mutant: Mutant | None) -> Answer:
     return SURVIVED, "", ""
 
 
+def _affordable(seconds: float, options: Options) -> tuple[int, int]:
+    """On how many inputs a claim is run that takes so long for each: at hand, and in all.
+
+    All is as many as fuzzing draws. Whatever a claim takes as the code is, a mutant has four times
+    as long, so that only one that is much slower does not come to an end.
+    """
+    most = max(1, int(EACH / 4 / seconds)) if seconds else options.examples * ALONE
+    first = min(CONCRETE, most)
+    return first, min(options.examples * ALONE, first + most)
+
+
 def _run_on_inputs(
-    claims: Iterable[tuple[Claim, float]], asked: Asked, start: int, end: int
+    claims: Iterable[tuple[Claim, float]], asked: Asked, is_at_hand: bool
 ) -> Answer | None:
     """Run claims on some of their inputs; that a claim is false says more than anything else."""
     second: Answer | None = None
     for claim, seconds in claims:
-        most = min(EACH, 1.0 + 20 * seconds * (end - start) / CONCRETE)
+        first, all = _affordable(seconds, asked.options)
+        start, end = (0, first) if is_at_hand else (first, all)
+        expected = seconds * (end - start)
+        most = max(min(EACH, 1.0 + 20 * expected), 4 * expected)
         inputs = _inputs(claim, asked.options, asked.inputs[claim.id], start, end)
         try:
             with time_limit(most):
