@@ -18,4 +18,4 @@ from ..verdict import Verdict
 def outcomes_are_three_numbers(
     name: Literal["SUCCESS", "FAILURE", "UNKNOWN"],
 ) -> bool:
-    return vars(outcome)[name] == {"SUCCESS": 0, "FAILURE": 1, "UNKNOWN": 2}[name]
+    return bool(vars(outcome)[name] == {"SUCCESS": 0, "FAILURE": 1, "UNKNOWN": 2}[name])
