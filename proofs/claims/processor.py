@@ -645,8 +645,8 @@ def exporter_that_forks(schedule: Schedule) -> None:
 
 
 @every_schedule(
-    "An export that ends with the time of shutdown: what is closed then is not said to be done, and the "
-    "exporter is not asked to flush in no time",
+    "An export that ends with the time of shutdown: what is closed then is not said to be done, "
+    "and the exporter is not asked to flush in no time",
     preemptions=1,
     subject=(*SHELL, BatchProcessor._flush_exporter),
     discharges="BP-09",
@@ -826,9 +826,9 @@ Wrong = Literal[
 
 
 @claim(
-    "An exporter that raises, or does not say what became of a batch, is logged as a warning "
-    "each time, with what it raised; flush and shutdown say that they were not done if it could not, and "
-    "a logger that raises changes none of this",
+    "An exporter that raises, or does not say what became of a batch, is logged as a "
+    "warning each time, with what it raised; flush and shutdown say that they were not done if it "
+    "could not, and a logger that raises changes none of this",
     discharges="BP-13",
     subject=(
         BatchProcessor._export,
