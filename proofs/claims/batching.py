@@ -403,6 +403,23 @@ def defaults_of_a_processor(now: Literal[-1, 0, 7]) -> bool:
 
 
 @claim(
+    "Of a batch that was taken as many spans count as rejected as the receiver says, at most "
+    "all of them; the others count as exported",
+    discharges="BP-03",
+    subject=batching.TRANSITIONS[Returned],
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def rejected_spans_are_counted(spans: Literal[1, 2, 3], rejected: Literal[-1, 0, 1, 2, 3]) -> bool:
+    limits = Limits(4, 4, 0)
+    state = batching.start(limits, 0)
+    for event in (Offered(spans), Looked(0), Returned(SUCCESS, rejected)):
+        state, _ = batching.step(limits, state, event)
+    counted = {-1: 0}.get(rejected, min(rejected, spans))
+    return (state.exported, state.rejected) == (spans - counted, counted)
+
+
+@claim(
     "Spans that are offered at once are counted as if they had been offered one after another",
     discharges="BP-03",
     engines=("smt", "fuzz"),

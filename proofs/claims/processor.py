@@ -227,10 +227,10 @@ class Program:
         finally:
             LOGGER.disabled = was
         started = self.schedule.tasks[len(threads) + len(others) :]
-        workers = [task for task in started if task.name == "VerifiedBatchProcessor"]
-        named = len(workers) + sum(task.name in ("closer", "child") for task in started)
+        workers = [task for task in started if task.target == self.processor._run]
+        is_named = all(task.name == "VerifiedBatchProcessor" for task in workers)
         self.schedule.expect(len(workers) <= self.workers, "too many workers are started")
-        self.schedule.expect(named == len(started), "a worker has not the name of one")
+        self.schedule.expect(is_named, "a worker has not the name of one")
         is_over = all(task.is_daemon is True for task in started)
         self.schedule.expect(is_over, "a thread keeps the interpreter from its end")
         return not self.schedule.errors
@@ -658,6 +658,21 @@ def export_until_the_deadline(schedule: Schedule) -> None:
         program.is_accounted_for()
         done = program.shut_down and schedule.now >= program.timeout
         assert not done, "shutdown says that it was done in time"
+
+
+@every_schedule(
+    "An exporter that takes its time to export: it is to flush in what is left of it",
+    preemptions=1,
+    subject=SHELL,
+    discharges="BP-07",
+)
+def flush_has_what_is_left(schedule: Schedule) -> None:
+    program = Program(schedule, Limits(4, 2, 5000))
+    program.exporter.takes = 600
+    end = partial(program.end, "a1")
+    if program.run("", a=end, flush=program.flush, shutdown=program.shutdown):
+        program.is_accounted_for()
+        program.is_in_time(600)
 
 
 @every_schedule(
