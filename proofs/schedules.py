@@ -52,6 +52,8 @@ class Task:
     schedule: Schedule
     target: Callable[[], Any]
     name: str
+    is_daemon: bool | None = True
+    """Whether the interpreter ends without it."""
     can_run: Callable[[], bool] | None = None
     """Whether it can go on; None if it can."""
     until: int | None = None
@@ -171,9 +173,9 @@ class Schedule:
         return Condition(self, lock)
 
     def Thread(  # noqa: N802
-        self, target: Callable[[], Any], name: str = "closer", daemon: bool = True
+        self, target: Callable[[], Any], name: str = "closer", daemon: bool | None = None
     ) -> Task:
-        return Task(self, target, name)
+        return Task(self, target, name, daemon)
 
     def current_thread(self) -> Task | None:
         return self.current

@@ -1,5 +1,7 @@
 """Claims about the export of a batch, for every run of any length."""
 
+from typing import Literal
+
 from hypothesis import strategies as st
 
 from verified.exporter import attempt
@@ -18,10 +20,11 @@ from verified.exporter.attempt import (
     Refused,
     State,
 )
-from verified.exporter.outcome import SUCCESS, UNKNOWN
+from verified.exporter.outcome import FAILURE, SUCCESS, UNKNOWN
 
-from ..claim import claim
+from ..claim import Constant, claim
 from ..machine import Machine, always
+from ..verdict import Verdict
 
 LIMITS = st.builds(
     lambda timeout, first, more: Limits(timeout, first, first + more),
@@ -182,7 +185,7 @@ def effects_are_what_the_state_says(
 def unknown_if_an_answer_was_lost(after: State) -> bool:
     if after.phase != DONE or after.outcome == SUCCESS:
         return after.lost >= 0
-    return (after.outcome == UNKNOWN) == (after.lost > 0)
+    return after.outcome == (UNKNOWN if after.lost > 0 else FAILURE)
 
 
 @always(
@@ -221,6 +224,28 @@ def every_wait_brings_the_end_nearer(
     if before.phase == SENDING:
         return after.phase != SENDING
     return after == before or isinstance(event, Abandoned)
+
+
+@claim(
+    "An export that nobody configures takes 10 seconds, as OTLP exporters do, and waits for one "
+    "second first and for five at most; it begins with one attempt and no wait, and its phases are "
+    "numbered in their order",
+    discharges="OT-16",
+    subject=(
+        *(Constant(attempt.__name__, f"Limits.{name}") for name in Limits._fields),
+        Constant(attempt.__name__, "State.until"),
+        Constant(attempt.__name__, "DONE"),
+    ),
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def defaults_of_an_export(now: Literal[-1, 0, 7]) -> bool:
+    begun = attempt.start(Limits(), now)
+    return (
+        tuple(Limits()) == (10_000, 1_000, 5_000)
+        and tuple(begun) == (0, now + 10_000, 1_000, 1, 0, 0, 1, 0)
+        and (SENDING, WAITING, DONE) == (0, 1, 2)
+    )
 
 
 @claim(

@@ -1,5 +1,7 @@
 """Claims about the batching processor, for every run of any length."""
 
+from typing import Literal
+
 from hypothesis import strategies as st
 
 from verified.exporter import batching
@@ -21,8 +23,9 @@ from verified.exporter.batching import (
 )
 from verified.exporter.outcome import FAILURE, SUCCESS
 
-from ..claim import claim
+from ..claim import Constant, claim
 from ..machine import Machine, always
+from ..verdict import Verdict
 
 LIMITS = st.builds(
     lambda batch, more, delay: Limits(batch + more, batch, delay),
@@ -365,6 +368,55 @@ def no_wake_is_missed(
     look = Looked(before.due - 1)
     idle = batching.step(limits, before, look)[1] == batching.NOTHING
     return batching.step(limits, after, look)[1] == batching.NOTHING if idle else True
+
+
+@always(
+    BATCHING,
+    "The queue is open while the processor is running, and then only; before shutdown is asked for "
+    "there is no deadline",
+    discharges="BP-06",
+)
+def open_while_it_runs(after: State) -> bool:
+    running = after.phase == RUNNING
+    return after.queue.is_open == running and (not running or after.deadline == 0)
+
+
+@claim(
+    "A processor that nobody configures has the limits of the standard; nothing is counted when it "
+    "starts, and its phases are numbered in their order",
+    discharges="BP-02",
+    subject=(
+        *(Constant(batching.__name__, f"Limits.{name}") for name in Limits._fields),
+        Constant(batching.__name__, "State.deadline"),
+        Constant(batching.__name__, "CLOSED"),
+    ),
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def defaults_of_a_processor(now: Literal[-1, 0, 7]) -> bool:
+    begun = batching.start(Limits(), now)
+    return (
+        tuple(Limits()) == (2048, 512, 5000)
+        and tuple(begun) == ((True, 0, 0, 0, 0), 0, 0, 0, 0, 0, 0, 0, 0, now + 5000, 0)
+        and (RUNNING, CLOSING, CLOSED) == (0, 1, 2)
+    )
+
+
+@claim(
+    "Of a batch that was taken as many spans count as rejected as the receiver says, at most "
+    "all of them; the others count as exported",
+    discharges="BP-03",
+    subject=batching.TRANSITIONS[Returned],
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def rejected_spans_are_counted(spans: Literal[1, 2, 3], rejected: Literal[-1, 0, 1, 2, 3]) -> bool:
+    limits = Limits(4, 4, 0)
+    state = batching.start(limits, 0)
+    for event in (Offered(spans), Looked(0), Returned(SUCCESS, rejected)):
+        state, _ = batching.step(limits, state, event)
+    counted = {-1: 0}.get(rejected, min(rejected, spans))
+    return (state.exported, state.rejected) == (spans - counted, counted)
 
 
 @claim(

@@ -2,6 +2,7 @@
 
 import calendar
 import time
+from typing import Literal
 
 from verified.exporter import retry
 
@@ -15,6 +16,9 @@ FIXDATE = Grammar("retry-after", "imf-fixdate")
 RFC850 = Grammar("retry-after", "rfc850-date")
 ASCTIME = Grammar("retry-after", "asctime-date")
 RETRY_AFTER = Grammar("retry-after", "retry-after")
+
+
+LONGEST = 2**40
 
 
 @claim(
@@ -94,7 +98,7 @@ def nothing_else_asks_for_a_delay(text: RetryAfter, now: Moment) -> bool:
 
 @claim(
     "Seconds are waited for as many as are asked for, and until a date in each of the three "
-    "formats, up to LONGEST_DELAY; not at all if it is over",
+    "formats, up to 2**40 milliseconds; not at all if it is over",
     discharges="OT-03",
     subject=(retry.delay, retry._date, retry._nearest),
     required=Verdict.TESTED,
@@ -102,10 +106,79 @@ def nothing_else_asks_for_a_delay(text: RetryAfter, now: Moment) -> bool:
 )
 def delays_are_what_is_asked_for(now: Moment, then: Moment) -> bool:
     date = time.gmtime(then // 1000)
-    wait = min(max(calendar.timegm(date) * 1000 - now, 0), retry.LONGEST_DELAY)
+    wait = min(max(calendar.timegm(date) * 1000 - now, 0), LONGEST)
     formats = ["%a, %d %b %Y %H:%M:%S GMT", "%a %b {} %H:%M:%S %Y".format(f"{date.tm_mday:2}")]
     if abs(then - now) < 49 * 365 * 86_400_000:
         formats.append("%A, %d-%b-%y %H:%M:%S GMT")
+    asked = [retry.delay(time.strftime(text, date), now) for text in formats]
+    seconds = retry.delay(f" {then // 1000}", now)
+    return (
+        all(each == wait and type(each) is int for each in asked)
+        and seconds == min(then // 1000 * 1000, LONGEST)
+        and type(seconds) is int
+    )
+
+
+@claim(
+    "Seconds may have any number of digits, zeros before them say nothing, and space and tab "
+    "around them, but nothing else, are no part of them",
+    discharges="OT-03",
+    subject=retry.delay,
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def seconds_of_any_length(
+    zeros: Literal[0, 1, 5000],
+    digits: Literal[0, 1, 9, 12, 13, 5000],
+    around: Literal["", " ", "\t", "\n", "\r", "\x0b", "\xa0", "X", "+"],
+) -> bool:
+    number = "0" * zeros + "7" * digits
+    found = retry.delay(around + number + around, 0)
+    if not number or around not in ("", " ", "\t"):
+        return found == -1
+    return found == {0: 0, 1: 7000, 9: 777_777_777_000}.get(digits, LONGEST)
+
+
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+@claim(
+    "Each of the twelve months is read by its name, in each of the three formats, and a second 60, "
+    "which is a leap second, as the second before it",
+    discharges="OT-03",
+    subject=(retry._date, Constant("verified.exporter.retry", "_MONTHS")),
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def every_month_is_read(
+    month: Literal[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], second: Literal[0, 58, 59, 60]
+) -> bool:
+    name = MONTHS[month - 1]
+    then = calendar.timegm((2016, month, 28, 23, 59, min(second, 59))) * 1000
     return all(
-        retry.delay(time.strftime(text, date), now) == wait for text in formats
-    ) and retry.delay(f" {then // 1000}", now) == min(then // 1000 * 1000, retry.LONGEST_DELAY)
+        retry.delay(text, then - 5000) == 5000
+        for text in (
+            f"Wed, 28 {name} 2016 23:59:{second:02} GMT",
+            f"Wednesday, 28-{name}-16 23:59:{second:02} GMT",
+            f"Wed {name} 28 23:59:{second:02} 2016",
+        )
+    )
+
+
+@claim(
+    "A year of two digits is the one with these digits of the 49 years before this year, this one "
+    "and the 50 years after it, for each day that this year has",
+    discharges="OT-03",
+    subject=(retry._nearest, retry._date),
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def years_of_two_digits_are_near(
+    this: Literal[1970, 1999, 2000, 2016, 2049, 2050, 2051, 2070, 2099],
+    more: Literal[-49, -1, 0, 1, 49, 50],
+) -> bool:
+    now, year = calendar.timegm((this, 1, 1, 0, 0, 0)) * 1000, this + more
+    day, month = (29, 2) if calendar.isleap(year) else (1, 3)
+    wait = calendar.timegm((year, month, day, 0, 0, 0)) * 1000 - now
+    text = f"Monday, {day:02}-{MONTHS[month - 1]}-{year % 100:02} 00:00:00 GMT"
+    return retry.delay(text, now) == min(max(wait, 0), LONGEST)

@@ -83,7 +83,10 @@ class Exporter(Protocol[_Span]):
         ...
 
     def force_flush(self, timeout_millis: int, /) -> object:
-        """Finish what was exported before; False if it is not finished in time."""
+        """Finish what was exported before; False if it is not finished in so many milliseconds.
+
+        The time is more than 0, and what is left of that of a flush or shutdown.
+        """
 
     def shutdown(self) -> object:
         """Give up what the exporter holds."""
@@ -122,8 +125,10 @@ class _Flush:
 class BatchProcessor(Generic[Span]):
     """Hands spans that end to an exporter, in batches and in the background.
 
-    The worker is started for the first span, flush or shutdown, also in the child of a
-    process that forked.
+    The worker, a daemon thread named VerifiedBatchProcessor, is started for the first span,
+    flush or shutdown, also in the child of a process that forked. What an exporter raises, and
+    what it answers that is no ``Returned`` of integers, is logged as a warning. ``clock`` tells
+    whole milliseconds and never runs backwards (OpenTelemetry SDK, "Batching processor").
 
     :raises ValueError: if a processor cannot be configured with these limits.
     """
@@ -181,9 +186,10 @@ class BatchProcessor(Generic[Span]):
     def force_flush(self, timeout_millis: float = TIMEOUT) -> bool:
         """Have all that was accepted before exported, and the exporter flush, within a time.
 
-        Returns whether it was done in time. What became of the spans is in ``state``. After
-        shutdown nothing is done, and the result is that of shutdown. Called by the exporter
-        it would wait for itself: it returns False.
+        The time is in milliseconds; less than 0 is 0, and more than 2**40 is 2**40. Returns
+        whether it was done in time. What became of the spans is in ``state``. After shutdown
+        nothing is done, and the result is that of shutdown. Called by the exporter it would
+        wait for itself: it returns False.
         """
         until = self._after(timeout_millis)
         with self._lock:
@@ -207,7 +213,8 @@ class BatchProcessor(Generic[Span]):
 
         Returns whether all this was done within the time. What is still queued then is
         discarded. Called again, it waits for the same end, within both times, and does
-        nothing else.
+        nothing else. Times are those of ``force_flush``. Called by the exporter, it returns
+        False and does not wait.
         """
         until = self._after(timeout_millis)
         expired = False

@@ -68,12 +68,14 @@ def delay(retry_after: str, now: int) -> int:
     """Return the milliseconds to wait that a Retry-After header asks for; -1 if it does not.
 
     White space around the header is not part of it. ``now`` is the time in milliseconds
-    since 1970-01-01, in UTC. A date that is over asks for no delay.
+    since 1970-01-01, in UTC. A date that is over asks for no delay, which is 0; none asks for
+    more than ``LONGEST_DELAY``. A second 60 is the second before it, and the name of the day is
+    not looked at (RFC 9110, sections 5.6.7 and 10.2.3).
     """
     text = retry_after.strip(" \t")
     if _SECONDS.fullmatch(text) is not None:
-        digits = text.lstrip("0") or "0"
-        return LONGEST_DELAY if len(digits) > 12 else min(int(digits) * 1000, LONGEST_DELAY)
+        # Of longer numbers the first digits say enough, and int takes no more than 4300.
+        return min(int(text.lstrip("0")[:13] or 0) * 1000, LONGEST_DELAY)
     moment = _date(text, now)
     return -1 if moment is None else min(max(moment - now, 0), LONGEST_DELAY)
 
