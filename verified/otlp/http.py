@@ -1,13 +1,12 @@
 """Requests over HTTP (OTLP, "OTLP/HTTP"), by urllib3 (extra ``otlp``)."""
 
-import gzip
 import socket
+import zlib
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import create_urllib3_context
 
@@ -31,9 +30,14 @@ USER_AGENT: Final = f"verified-otlp-exporter-python/{__version__}"
 class _Attempt:
     """What a connection is told of the attempt that uses it, and says of it."""
 
+    sent: bool
+
     def __init__(self) -> None:
         self.deadline = Deadline()
+
+    def start(self, seconds: float | None) -> None:
         self.sent = False
+        self.deadline.start(seconds)
 
 
 class _Timed(HTTPConnection):
@@ -44,8 +48,8 @@ class _Timed(HTTPConnection):
         self._attempt = attempt
 
     def _new_conn(self) -> socket.socket:
-        host = self._dns_host.strip("[]")
-        return self._attempt.deadline.connect(host, self.port, self.socket_options or ())
+        options = self.socket_options or ()
+        return self._attempt.deadline.connect(self._dns_host, self.port, options)
 
     def connect(self) -> None:
         super().connect()
@@ -86,7 +90,7 @@ class HttpSender:
         self._attempt = _Attempt()
         self._pool: urllib3.HTTPConnectionPool | None = None
         parts = urlsplit(settings.endpoint)
-        self._path = parts._replace(scheme="", netloc="").geturl()
+        self._path = f"{parts.path}?{parts.query}" if parts.query else parts.path
         self._headers = {
             "user-agent": USER_AGENT,
             **dict(settings.headers),
@@ -101,15 +105,14 @@ class HttpSender:
         if len(request) > MAX_REQUEST:
             return NotSent(f"the request is larger than {MAX_REQUEST} bytes")
         attempt = self._attempt
-        attempt.sent = False
-        attempt.deadline.start(seconds)
+        attempt.start(seconds)
         try:
             if self._pool is None:
                 self._pool = self._new_pool()
         except Exception as error:
             return NotSent(f"the certificates or the key cannot be used: {_said(error)}")
         try:
-            body = gzip.compress(request, 6, mtime=0) if self._settings.gzip else request
+            body = zlib.compress(request, wbits=31) if self._settings.gzip else request
             attempt.deadline.left()
             response = self._pool.urlopen(
                 "POST",
@@ -117,15 +120,12 @@ class HttpSender:
                 body,
                 self._headers,
                 retries=False,
-                redirect=False,
                 preload_content=False,
                 decode_content=False,
             )
             return _answer(response)
-        except (HTTPError, OSError) as error:
-            return NoAnswer(attempt.sent, f"no answer: {_said(error)}")
         except Exception as error:
-            return NoAnswer(attempt.sent, f"the answer is not HTTP: {_said(error)}")
+            return NoAnswer(attempt.sent, f"no answer: {_said(error)}")
 
     def close(self) -> None:
         """Send nothing any more; an attempt that is under way ends without an answer."""
@@ -150,14 +150,11 @@ class HttpSender:
 
 def _answer(response: BaseHTTPResponse) -> HttpAnswer:
     """The answer, read as far as it may be. What is not read to its end is not used again."""
-    body = b""
     try:
-        while len(body) <= MAX_RESPONSE:
-            more = response.read(MAX_RESPONSE + 1 - len(body), decode_content=False)
-            if not more:
-                response.release_conn()
-                break
-            body += more
+        body = response.read(MAX_RESPONSE + 1)
+        if len(body) <= MAX_RESPONSE:
+            # That something is missing shows when there is nothing more.
+            response.read()
         get = response.headers.get
         return HttpAnswer(
             response.status,
