@@ -188,6 +188,7 @@ def requests_are_sent_as_configured(
             head.decode().partition("\r\n")[0] == f"POST {target} HTTP/1.1"
             and head.count(b"\r\n") == len(expected)
             and fields(head) == expected
+            and b"\r\naccept-encoding: identity\r\n" in head
             and (zlib.decompress(sent, wbits=31) if gzip else sent) == body
             and receiver.requests[0] == receiver.requests[1]
             and receiver.is_in_time
@@ -364,6 +365,7 @@ TARGETS = {
     "http://127.0.0.1:80/": ("127.0.0.1", 80, "127.0.0.1"),
     "http://[::1]:4318/": ("::1", 4318, "[::1]:4318"),
     "http://[fe80::1%25eth0]:4318/": ("fe80::1%eth0", 4318, "[fe80::1]:4318"),
+    "http:///": ("", 80, ""),
     "https://one.example/": ("one.example", 443, ""),
     "https://[::1]:4317/": ("::1", 4317, ""),
 }
@@ -371,7 +373,7 @@ TARGETS = {
 
 @claim(
     "The host and port of the endpoint are connected to, of IPv6 too; requests are sent without "
-    "delay, and say to which host",
+    "delay, and say to which host; without a host nothing is sent",
     subject=(HttpSender._new_pool, http._Timed._new_conn),
     required=Verdict.EXHAUSTED,
     engines=("exhaustive",),
@@ -383,6 +385,7 @@ def endpoints_are_connected_to(
         "http://127.0.0.1:80/",
         "http://[::1]:4318/",
         "http://[fe80::1%25eth0]:4318/",
+        "http:///",
         "https://one.example/",
         "https://[::1]:4317/",
     ],
@@ -390,6 +393,8 @@ def endpoints_are_connected_to(
     host, port, named = TARGETS[endpoint]
     with sending(Settings(endpoint=endpoint), OK if named else refuse) as (sender, receiver):
         found = sender.send(b"request", None)
+        if not host:
+            return type(found) is NotSent and not receiver.targets
         if receiver.targets != [(host, port)]:
             return False
         if (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) not in receiver.options[0]:
@@ -539,7 +544,7 @@ def certificates_are_checked(
         case "no client":
             return type(found) is NoAnswer and not is_received
         case "no file":
-            said = "the certificates or the key cannot be used: FileNotFoundError: "
+            said = "the endpoint, the certificates or the key cannot be used: FileNotFoundError: "
             return type(found) is NotSent and found.reason.startswith(said) and not is_received
         case "too large":
             return found == NotSent("the request is larger than 67108864 bytes") and not is_received

@@ -43,8 +43,8 @@ class _Attempt:
 class _Timed(HTTPConnection):
     """A connection on which all is done before the deadline of the attempt."""
 
-    def __init__(self, *arguments: Any, attempt: _Attempt, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords)
+    def __init__(self, *, attempt: _Attempt, **keywords: Any) -> None:
+        super().__init__(**keywords)
         self._attempt = attempt
 
     def _new_conn(self) -> socket.socket:
@@ -101,7 +101,11 @@ class HttpSender:
             self._headers["content-encoding"] = "gzip"
 
     def send(self, request: bytes, seconds: float | None) -> Answer:
-        """Send a request and return the answer, within a time if there is one. Never raises."""
+        """Send a request and return the answer, within so many seconds if they are given.
+
+        Never raises: what is larger than ``MAX_REQUEST``, or cannot be sent with these settings,
+        is ``NotSent``; what is not answered is ``NoAnswer``. One thread may send at a time.
+        """
         if len(request) > MAX_REQUEST:
             return NotSent(f"the request is larger than {MAX_REQUEST} bytes")
         attempt = self._attempt
@@ -110,7 +114,9 @@ class HttpSender:
             if self._pool is None:
                 self._pool = self._new_pool()
         except Exception as error:
-            return NotSent(f"the certificates or the key cannot be used: {_said(error)}")
+            return NotSent(
+                f"the endpoint, the certificates or the key cannot be used: {_said(error)}"
+            )
         try:
             body = zlib.compress(request, wbits=31) if self._settings.gzip else request
             attempt.deadline.left()
@@ -128,7 +134,10 @@ class HttpSender:
             return NoAnswer(attempt.sent, f"no answer: {_said(error)}")
 
     def close(self) -> None:
-        """Send nothing any more; an attempt that is under way ends without an answer."""
+        """Send nothing any more; an attempt that is under way ends without an answer.
+
+        Any thread may call it, and more than once.
+        """
         self._attempt.deadline.end()
 
     def _new_pool(self) -> urllib3.HTTPConnectionPool:
