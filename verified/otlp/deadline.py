@@ -12,16 +12,14 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Final
 
-# What poll(2) can be told in milliseconds.
 _LONGEST: Final = 1_000_000.0
-
-_CHUNK: Final = 1 << 16
+"""The longest timeout of a call, in seconds; poll(2) can be told it in milliseconds."""
 
 
 class Deadline:
     """When an attempt is over, and the socket on which it waits.
 
-    ``end`` may be called by any thread, and ends what another waits for.
+    It is used by one thread, but ``end`` may be called by any, and ends what another waits for.
     """
 
     def __init__(self) -> None:
@@ -31,11 +29,14 @@ class Deadline:
         self._is_ended = False
 
     def start(self, seconds: float | None) -> None:
-        """Let all that is done from now on end in time; None is no limit."""
+        """Let all that is done from now on end in so many seconds; None is no limit."""
         self._until = None if seconds is None else time.monotonic() + seconds
 
     def left(self) -> float | None:
-        """Return the seconds that are left; raises TimeoutError if there are none."""
+        """Return the seconds that are left, at most 1,000,000; None if there is no limit.
+
+        :raises TimeoutError: if there are none, and always after ``end``.
+        """
         if self._is_ended:
             raise TimeoutError("the exporter is shut down")
         if self._until is None:
@@ -46,14 +47,14 @@ class Deadline:
         return min(left, _LONGEST)
 
     def watch(self, connection: socket.socket) -> None:
-        """Remember the socket that is to be shut down by ``end``."""
+        """Remember the socket that is to be shut down by ``end``; the last one counts."""
         with self._lock:
             self._socket = connection
         if self._is_ended:
             _shut_down(connection)
 
     def end(self) -> None:
-        """Let nothing be done from now on, and what waits for the socket return."""
+        """Let nothing be done from now on, and what waits for the socket return; raises nothing."""
         self._is_ended = True
         with self._lock:
             connection = self._socket
@@ -61,11 +62,14 @@ class Deadline:
             _shut_down(connection)
 
     def connect(self, host: str, port: int, options: Iterable[tuple[Any, ...]]) -> socket.socket:
-        """Return a socket that is connected to one of the addresses of a host.
+        """Return a socket that is connected to the first address of a host that can be reached.
 
-        :raises OSError: if none can be reached, or not in time.
+        Its options, as ``setsockopt`` takes them, are set before; its timeout is what is left.
+
+        :raises OSError: why the last address cannot be reached, or not in time, or why there is
+            none.
         """
-        failure: OSError | None = None
+        failure = OSError(f"{host} has no address")
         for family, kind, protocol, _, address in self._addresses(host, port):
             connection = socket.socket(family, kind, protocol)
             try:
@@ -83,7 +87,7 @@ class Deadline:
                 raise
             else:
                 return connection
-        raise failure or OSError(f"{host} has no address")
+        raise failure
 
     def _addresses(self, host: str, port: int) -> list[Any]:
         """The addresses of a host; the wait for a name server is given up in time.
@@ -111,7 +115,6 @@ class Deadline:
             look_up()
         else:
             thread.join(self.left())
-        self.left()
         if failures:
             raise failures[0]
         if not found:
@@ -132,16 +135,22 @@ class TimedSocket:
     def settimeout(self, seconds: float | None) -> None:
         """Do nothing: each call has its own timeout."""
 
-    def sendall(self, data: Any, flags: int = 0) -> None:
-        """Send all of it in time; raises OSError."""
-        view = memoryview(data).cast("B")
-        for position in range(0, len(view), _CHUNK):
-            self._connection.settimeout(self._deadline.left())
-            self._connection.sendall(view[position : position + _CHUNK])
+    def sendall(self, data: bytes) -> None:
+        """Send all of it.
 
-    def makefile(self, mode: str = "rb", *arguments: Any, **keywords: Any) -> io.BufferedReader:
-        """Return a file that reads from the socket."""
-        file = self._connection.makefile("rb", buffering=0)
+        :raises OSError: if that fails, or is not done in time.
+        """
+        view = memoryview(data)
+        while view:
+            self._connection.settimeout(self._deadline.left())
+            view = view[self._connection.send(view) :]
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """Return a file that reads from the socket, in time; the mode is ``"rb"``.
+
+        The socket stays open until its files are closed too.
+        """
+        file = self._connection.makefile(mode, buffering=0)
         return io.BufferedReader(_TimedReader(file, self._connection, self._deadline))
 
 
@@ -160,9 +169,8 @@ class _TimedReader(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        if not self.closed:
-            super().close()
-            self._file.close()
+        super().close()
+        self._file.close()
 
 
 def _shut_down(connection: socket.socket) -> None:

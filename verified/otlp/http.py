@@ -1,13 +1,12 @@
 """Requests over HTTP (OTLP, "OTLP/HTTP"), by urllib3 (extra ``otlp``)."""
 
-import gzip
 import socket
+import zlib
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import create_urllib3_context
 
@@ -31,21 +30,26 @@ USER_AGENT: Final = f"verified-otlp-exporter-python/{__version__}"
 class _Attempt:
     """What a connection is told of the attempt that uses it, and says of it."""
 
+    sent: bool
+
     def __init__(self) -> None:
         self.deadline = Deadline()
+
+    def start(self, seconds: float | None) -> None:
         self.sent = False
+        self.deadline.start(seconds)
 
 
 class _Timed(HTTPConnection):
     """A connection on which all is done before the deadline of the attempt."""
 
-    def __init__(self, *arguments: Any, attempt: _Attempt, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords)
+    def __init__(self, *, attempt: _Attempt, **keywords: Any) -> None:
+        super().__init__(**keywords)
         self._attempt = attempt
 
     def _new_conn(self) -> socket.socket:
-        host = self._dns_host.strip("[]")
-        return self._attempt.deadline.connect(host, self.port, self.socket_options or ())
+        options = self.socket_options or ()
+        return self._attempt.deadline.connect(self._dns_host, self.port, options)
 
     def connect(self) -> None:
         super().connect()
@@ -86,7 +90,7 @@ class HttpSender:
         self._attempt = _Attempt()
         self._pool: urllib3.HTTPConnectionPool | None = None
         parts = urlsplit(settings.endpoint)
-        self._path = parts._replace(scheme="", netloc="").geturl()
+        self._path = f"{parts.path}?{parts.query}" if parts.query else parts.path
         self._headers = {
             "user-agent": USER_AGENT,
             **dict(settings.headers),
@@ -97,19 +101,24 @@ class HttpSender:
             self._headers["content-encoding"] = "gzip"
 
     def send(self, request: bytes, seconds: float | None) -> Answer:
-        """Send a request and return the answer, within a time if there is one. Never raises."""
+        """Send a request and return the answer, within so many seconds if they are given.
+
+        Never raises: what is larger than ``MAX_REQUEST``, or cannot be sent with these settings,
+        is ``NotSent``; what is not answered is ``NoAnswer``. One thread may send at a time.
+        """
         if len(request) > MAX_REQUEST:
             return NotSent(f"the request is larger than {MAX_REQUEST} bytes")
         attempt = self._attempt
-        attempt.sent = False
-        attempt.deadline.start(seconds)
+        attempt.start(seconds)
         try:
             if self._pool is None:
                 self._pool = self._new_pool()
         except Exception as error:
-            return NotSent(f"the certificates or the key cannot be used: {_said(error)}")
+            return NotSent(
+                f"the endpoint, the certificates or the key cannot be used: {_said(error)}"
+            )
         try:
-            body = gzip.compress(request, 6, mtime=0) if self._settings.gzip else request
+            body = zlib.compress(request, wbits=31) if self._settings.gzip else request
             attempt.deadline.left()
             response = self._pool.urlopen(
                 "POST",
@@ -117,18 +126,18 @@ class HttpSender:
                 body,
                 self._headers,
                 retries=False,
-                redirect=False,
                 preload_content=False,
                 decode_content=False,
             )
             return _answer(response)
-        except (HTTPError, OSError) as error:
-            return NoAnswer(attempt.sent, f"no answer: {_said(error)}")
         except Exception as error:
-            return NoAnswer(attempt.sent, f"the answer is not HTTP: {_said(error)}")
+            return NoAnswer(attempt.sent, f"no answer: {_said(error)}")
 
     def close(self) -> None:
-        """Send nothing any more; an attempt that is under way ends without an answer."""
+        """Send nothing any more; an attempt that is under way ends without an answer.
+
+        Any thread may call it, and more than once.
+        """
         self._attempt.deadline.end()
 
     def _new_pool(self) -> urllib3.HTTPConnectionPool:
@@ -150,14 +159,11 @@ class HttpSender:
 
 def _answer(response: BaseHTTPResponse) -> HttpAnswer:
     """The answer, read as far as it may be. What is not read to its end is not used again."""
-    body = b""
     try:
-        while len(body) <= MAX_RESPONSE:
-            more = response.read(MAX_RESPONSE + 1 - len(body), decode_content=False)
-            if not more:
-                response.release_conn()
-                break
-            body += more
+        body = response.read(MAX_RESPONSE + 1)
+        if len(body) <= MAX_RESPONSE:
+            # That something is missing shows when there is nothing more.
+            response.read()
         get = response.headers.get
         return HttpAnswer(
             response.status,
