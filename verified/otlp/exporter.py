@@ -64,6 +64,10 @@ class Exporter:
     """Exports requests one at a time, each until it is answered for good or its time is over.
 
     A request that comes while another is under way waits for it, within its own time.
+    ``clock`` is in milliseconds and never runs backwards; ``draw`` draws the jitter, a number
+    below another.
+
+    :raises ValueError: if no exporter can have these limits.
     """
 
     def __init__(
@@ -101,7 +105,8 @@ class Exporter:
         limits = within(self._limits, timeout_millis)
         state = start(limits, self._clock())
         if not self._enter(limits, state):
-            state = state._replace(attempts=0, phase=DONE, outcome=FAILURE)
+            # What has not begun is a failure already.
+            state = state._replace(attempts=0)
         else:
             try:
                 state = self._run(limits, state, request)
@@ -123,7 +128,10 @@ class Exporter:
             sender.close()
 
     def force_flush(self, timeout_millis: float) -> bool:
-        """Wait for the export that is under way; whether it ended in time."""
+        """Wait for the export that is under way; whether it ended in so many milliseconds.
+
+        By a signal handler amid an export it is False at once.
+        """
         with self._changed:
             if self._owner == threading.get_ident():
                 return False
@@ -212,7 +220,7 @@ class Exporter:
                 before.attempts + state.attempts,
                 before.retries + max(state.attempts - 1, 0),
                 before.exported + (spans - rejected if success else 0),
-                before.rejected + (rejected if success else 0),
+                before.rejected + rejected,
                 before.failed + (spans if failure else 0),
                 before.unknown + (0 if success or failure else spans),
             )

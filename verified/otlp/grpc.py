@@ -50,7 +50,10 @@ class GrpcSender:
         self._is_open = True
 
     def send(self, request: bytes, seconds: float | None) -> Answer:
-        """Send a request and return the answer, within a time if there is one. Never raises."""
+        """Send a request and return the answer, within so many seconds if not None.
+
+        Never raises.
+        """
         if len(request) > MAX_REQUEST:
             return NotSent(f"the request is larger than {MAX_REQUEST} bytes")
         try:
@@ -59,9 +62,11 @@ class GrpcSender:
                     return NoAnswer(False, "the exporter is shut down")
                 if self._channel is None:
                     self._channel = _new_channel(self._settings)
-                export = self._channel.unary_unary(METHOD, _same, _same)
+                # Without functions that write and read, what is sent and received is bytes.
+                export: grpc.UnaryUnaryMultiCallable[bytes, bytes]
+                export = self._channel.unary_unary(METHOD)
                 self._call = export.future(
-                    request, timeout=seconds, metadata=self._settings.headers or None
+                    request, timeout=seconds, metadata=self._settings.headers
                 )
         except Exception as error:
             return NotSent(f"the channel cannot be made: {type(error).__name__}: {error}"[:300])
@@ -139,7 +144,3 @@ def _new_channel(settings: Settings) -> grpc.Channel:
 
 def _read(name: str) -> bytes | None:
     return Path(name).read_bytes() if name else None
-
-
-def _same(data: bytes) -> bytes:
-    return data
