@@ -98,8 +98,7 @@ class VerifiedOTLPSpanExporter(SpanExporter):
         refused. Never raises.
         """
         try:
-            with untraced():
-                return self._export(spans, timeout_millis)
+            return untraced(self._export, spans, timeout_millis)
         except Exception:
             _logger.exception("The exporter failed")
             return Returned(UNKNOWN)

@@ -236,22 +236,19 @@ class _Exporter:
 
     def export(self, spans: Sequence[ReadableSpan], /) -> Returned:
         exporter: Any = self._exporter
-        with untraced():
-            if self._has_returned:
-                returned: Returned = exporter.returned(spans, self._timeout)
-                return returned
-            result: Any = exporter.export(spans)
+        if self._has_returned:
+            returned: Returned = untraced(exporter.returned, spans, self._timeout)
+            return returned
+        result: Any = untraced(exporter.export, spans)
         if result is SpanExportResult.SUCCESS:
             return Returned(SUCCESS)
         return Returned(FAILURE if result is SpanExportResult.FAILURE else UNKNOWN)
 
     def force_flush(self, timeout_millis: int, /) -> object:
-        with untraced():
-            return self._exporter.force_flush(timeout_millis)
+        return untraced(self._exporter.force_flush, timeout_millis)
 
     def shutdown(self) -> None:
-        with untraced():
-            self._exporter.shutdown()
+        untraced(self._exporter.shutdown)
 
 
 def _up(millis: float) -> int:
