@@ -14,15 +14,9 @@ def values(carrier: Any, key: str, getter: Getter[Any]) -> Sequence[Any]:
     Whether the case of names matters is for the getter to say, and the default one says
     that it does.
     """
-    if getter is default_getter:
-        # The default getter finds the same, but asks first whether a text is iterable.
-        value = carrier.get(key)
-        if value is None:
-            return ()
-        if isinstance(value, str):
-            return (value,)
-    found = getter.get(carrier, key)
-    return () if found is None else tuple(found)
+    if getter is default_getter and carrier.get(key) is None:
+        return ()
+    return tuple(getter.get(carrier, key) or ())
 
 
 class HeadersGetter(Getter[Any]):

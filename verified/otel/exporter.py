@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from verified.exporter.attempt import Limits
 from verified.exporter.batching import Returned
 from verified.exporter.outcome import FAILURE, SUCCESS, UNKNOWN
+from verified.exporter.processor import TIMEOUT
 from verified.otel.metrics import Counts, observe_exporter
 from verified.otel.untraced import untraced
 from verified.otlp import encode
@@ -85,8 +86,9 @@ class VerifiedOTLPSpanExporter(SpanExporter):
         After shutdown the result is FAILURE, and so it is if it is not known whether the
         receiver has the spans; ``returned`` tells these apart.
         """
-        success = self.returned(spans).outcome == SUCCESS
-        return SpanExportResult.SUCCESS if success else SpanExportResult.FAILURE
+        if self.returned(spans).outcome == SUCCESS:
+            return SpanExportResult.SUCCESS
+        return SpanExportResult.FAILURE
 
     def returned(self, spans: Sequence[ReadableSpan], timeout_millis: int = 0) -> Returned:
         """Export spans and return what became of them, as a processor counts them.
@@ -96,8 +98,7 @@ class VerifiedOTLPSpanExporter(SpanExporter):
         refused. Never raises.
         """
         try:
-            with untraced():
-                return self._export(spans, timeout_millis)
+            return untraced(self._export, spans, timeout_millis)
         except Exception:
             _logger.exception("The exporter failed")
             return Returned(UNKNOWN)
@@ -108,17 +109,17 @@ class VerifiedOTLPSpanExporter(SpanExporter):
             return Returned(FAILURE)
         encoded = encode(spans)
         lost = len(encoded.lost)
-        if lost > 0:
+        if lost:
             self._exporter.count_failed(lost)
             _logger.error("%d spans have no encoding and are not exported", lost)
         if not encoded.request:
-            return Returned(SUCCESS if not spans else FAILURE)
+            return Returned(FAILURE if spans else SUCCESS)
         outcome, rejected = self._exporter.export(
             encoded.request, len(spans) - lost, timeout_millis
         )
         return Returned(outcome, rejected + lost if outcome == SUCCESS else 0)
 
-    def force_flush(self, timeout_millis: float = 30_000) -> bool:
+    def force_flush(self, timeout_millis: float = TIMEOUT) -> bool:
         """Wait for the export that is under way; whether it ended in time."""
         return self._exporter.force_flush(timeout_millis)
 

@@ -4,6 +4,7 @@ import logging
 import math
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from os import environ
 from typing import Any, NamedTuple
 
@@ -54,7 +55,7 @@ class VerifiedBatchSpanProcessor(SpanProcessor):
             max_queue_size = _number("OTEL_BSP_MAX_QUEUE_SIZE", 1, DEFAULTS.max_queue_size)
         if schedule_delay_millis is None:
             schedule_delay_millis = _number("OTEL_BSP_SCHEDULE_DELAY", 0, DEFAULTS.schedule_delay)
-        elif schedule_delay_millis <= 0:
+        elif not schedule_delay_millis > 0:
             raise ValueError("schedule_delay_millis must be positive")
         if max_export_batch_size is None:
             size = _number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, DEFAULTS.max_export_batch_size)
@@ -66,8 +67,8 @@ class VerifiedBatchSpanProcessor(SpanProcessor):
         self.span_exporter = span_exporter
         self.export_timeout_millis = export_timeout_millis
         self._processor = BatchProcessor[ReadableSpan](
-            _Exporter(span_exporter, math.ceil(min(export_timeout_millis, LONGEST_DELAY))),
-            Limits(max_queue_size, max_export_batch_size, math.ceil(schedule_delay_millis)),
+            _Exporter(span_exporter, _up(export_timeout_millis)),
+            Limits(max_queue_size, max_export_batch_size, _up(schedule_delay_millis)),
         )
         self._on_end = self._processor.on_end
         if meter_provider is not None:
@@ -75,8 +76,7 @@ class VerifiedBatchSpanProcessor(SpanProcessor):
                 meter_provider,
                 "batching_span_processor",
                 lambda: processed(self.state),
-                lambda: self.state.queue.queued,
-                max_queue_size,
+                (lambda: self.state.queue.queued, max_queue_size),
             )
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
@@ -189,13 +189,14 @@ class VerifiedSimpleSpanProcessor(SpanProcessor):
 
     def force_flush(self, timeout_millis: float = TIMEOUT) -> bool:
         """Wait for the export that is under way, then have the exporter flush."""
-        until = monotonic_millis() + timeout_millis
-        if not self._lock.acquire(timeout=_seconds(timeout_millis)):
+        timeout = _down(timeout_millis)
+        until = monotonic_millis() + timeout
+        if not self._lock.acquire(timeout=timeout / 1000):
             return False
         try:
-            left = math.floor(until - monotonic_millis()) if math.isfinite(until) else TIMEOUT
             if self._is_busy or not self._is_open:
                 return not self._is_busy
+            left = until - monotonic_millis()
             return left > 0 and self._exporter.force_flush(left) is not False
         except Exception:
             _logger.exception("The exporter raised while it flushed")
@@ -208,7 +209,7 @@ class VerifiedSimpleSpanProcessor(SpanProcessor):
         was_open, self._is_open = self._is_open, False
         if not was_open:
             return
-        waited = self._lock.acquire(timeout=_seconds(timeout_millis))
+        waited = self._lock.acquire(timeout=_down(timeout_millis) / 1000)
         try:
             self._exporter.shutdown()
         except Exception:
@@ -235,27 +236,29 @@ class _Exporter:
 
     def export(self, spans: Sequence[ReadableSpan], /) -> Returned:
         exporter: Any = self._exporter
-        with untraced():
-            if self._has_returned:
-                returned: Returned = exporter.returned(spans, self._timeout)
-                return returned
-            result: Any = exporter.export(spans)
+        if self._has_returned:
+            returned: Returned = untraced(exporter.returned, spans, self._timeout)
+            return returned
+        result: Any = untraced(exporter.export, spans)
         if result is SpanExportResult.SUCCESS:
             return Returned(SUCCESS)
         return Returned(FAILURE if result is SpanExportResult.FAILURE else UNKNOWN)
 
     def force_flush(self, timeout_millis: int, /) -> object:
-        with untraced():
-            return self._exporter.force_flush(timeout_millis)
+        return untraced(self._exporter.force_flush, timeout_millis)
 
     def shutdown(self) -> None:
-        with untraced():
-            self._exporter.shutdown()
+        untraced(self._exporter.shutdown)
 
 
-def _seconds(millis: float) -> float:
-    """A time as locks take it; one that is not a number is none."""
-    return min(max(0, millis) / 1000, threading.TIMEOUT_MAX)
+def _up(millis: float) -> int:
+    """A time in whole milliseconds that is not shorter, if it is not beyond ``LONGEST_DELAY``."""
+    return math.ceil(min(millis, LONGEST_DELAY))
+
+
+def _down(millis: float) -> int:
+    """A time in whole milliseconds that is not longer; one that is not a number is none."""
+    return int(min(max(0, millis), LONGEST_DELAY))
 
 
 def _number(name: str, least: int, default: int) -> int:
@@ -266,11 +269,8 @@ def _number(name: str, least: int, default: int) -> int:
     text = environ.get(name, "").strip()
     if not text:
         return default
-    try:
-        number = int(text) if text.isascii() else -1
-    except ValueError:
-        number = -1
-    if number < least:
-        _logger.warning("%s is not an integer of at least %d; %d is used", name, least, default)
-        return default
-    return number
+    with suppress(ValueError):
+        if text.isascii() and int(text) >= least:
+            return int(text)
+    _logger.warning("%s is not an integer of at least %d; %d is used", name, least, default)
+    return default
