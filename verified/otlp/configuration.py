@@ -100,7 +100,10 @@ class _Reader:
 def settings(
     environment: Mapping[str, str], arguments: Arguments = NOTHING_GIVEN
 ) -> tuple[Settings, tuple[str, ...]]:
-    """Return the settings of an exporter, and what is to be warned of."""
+    """Return the settings of an exporter, and what is to be warned of, a line each.
+
+    Raises nothing, whatever the variables hold.
+    """
     reader = _Reader(environment)
     protocol = _protocol(reader, arguments.protocol)
     endpoint, insecure = _endpoint(reader, arguments, protocol)
