@@ -84,7 +84,11 @@ class Meaning(NamedTuple):
 
 @ensure(lambda answer, result: isinstance(result.event, Lost) == isinstance(answer, NoAnswer))
 def meaning(answer: Answer, time: Time) -> Meaning:
-    """Return what an answer means; total, whatever the receiver says."""
+    """Return what an answer means (OTLP, "OTLP/HTTP Response", "OTLP/gRPC Response").
+
+    Raises nothing, whatever the receiver says. Of a text of the receiver at most 200 characters
+    are to be logged, on one line.
+    """
     if isinstance(answer, HttpAnswer):
         return _http(answer, time)
     if isinstance(answer, GrpcAnswer):

@@ -6,7 +6,7 @@ warned of and counts as not set; nothing here raises.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -16,7 +16,6 @@ from verified.exporter.retry import LONGEST_DELAY
 
 GRPC: Final = "grpc"
 HTTP_PROTOBUF: Final = "http/protobuf"
-HTTP_JSON: Final = "http/json"
 
 TIMEOUT: Final = 10_000
 """How long the export of a batch may take, in milliseconds, if nothing is said."""
@@ -29,7 +28,7 @@ _URL: Final = re.compile("[!-~]+")
 _TIMEOUT: Final = re.compile("[0-9]{1,13}")
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # Baggage-octets, and what else of ASCII people write: Authorization=Basic 12345.
-_SENT: Final = re.compile("[ -+\\--:<-~]*")
+_SENT: Final = re.compile("[ -:<-~]*")
 _FIELD_VALUE: Final = re.compile("(?:[!-~](?:[ \t!-~]*[!-~])?)?")
 
 _OWN: Final = frozenset(
@@ -101,7 +100,10 @@ class _Reader:
 def settings(
     environment: Mapping[str, str], arguments: Arguments = NOTHING_GIVEN
 ) -> tuple[Settings, tuple[str, ...]]:
-    """Return the settings of an exporter, and what is to be warned of."""
+    """Return the settings of an exporter, and what is to be warned of, a line each.
+
+    Raises nothing, whatever the variables hold.
+    """
     reader = _Reader(environment)
     protocol = _protocol(reader, arguments.protocol)
     endpoint, insecure = _endpoint(reader, arguments, protocol)
@@ -134,15 +136,16 @@ def _endpoint(reader: _Reader, arguments: Arguments, protocol: str) -> tuple[str
     name, value, is_signal = reader.get("ENDPOINT")
     if arguments.endpoint is not None:
         name, value, is_signal = "endpoint", arguments.endpoint.strip(), True
-    read: Callable[[_Reader, str, bool, bool | None], tuple[str, bool] | None]
-    read = _target if protocol == GRPC else _url
+    default = _DEFAULTS[protocol]
     if value:
-        found = read(reader, value, is_signal, arguments.insecure)
+        if protocol == GRPC:
+            found = _target(reader, value, arguments.insecure)
+        else:
+            found = _url(reader, value, is_signal)
         if found is not None:
             return found
-        reader.warn(f"{name} is not the URL of an endpoint; {_DEFAULTS[protocol]} is used")
-    default = read(reader, _DEFAULTS[protocol], True, arguments.insecure)
-    return default or (_DEFAULTS[protocol], True)
+        reader.warn(f"{name} is not the URL of an endpoint; {default} is used")
+    return default.removeprefix("http://") if protocol == GRPC else default, True
 
 
 def _split(reader: _Reader, value: str) -> SplitResult | None:
@@ -161,9 +164,7 @@ def _split(reader: _Reader, value: str) -> SplitResult | None:
     return parts._replace(fragment="")
 
 
-def _url(
-    reader: _Reader, value: str, is_signal: bool, insecure: bool | None
-) -> tuple[str, bool] | None:
+def _url(reader: _Reader, value: str, is_signal: bool) -> tuple[str, bool] | None:
     """The URL of the signal ("Endpoint URLs for OTLP/HTTP")."""
     parts = _split(reader, value)
     if parts is None:
@@ -174,9 +175,7 @@ def _url(
     return parts._replace(path=path).geturl(), parts.scheme == "http"
 
 
-def _target(
-    reader: _Reader, value: str, is_signal: bool, insecure: bool | None
-) -> tuple[str, bool] | None:
+def _target(reader: _Reader, value: str, insecure: bool | None) -> tuple[str, bool] | None:
     """The target of a gRPC channel: that of a URL, or what gRPC itself takes for one.
 
     Only for the latter it is asked whether the connection is insecure.

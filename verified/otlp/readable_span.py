@@ -1,7 +1,8 @@
 """What the encoder reads of a span: the attributes of opentelemetry-sdk's ``ReadableSpan``.
 
 Nothing is inherited from these; whatever has the attributes is encoded. Times are in
-nanoseconds since 1970, and None where they are not known.
+nanoseconds since 1970-01-01 in UTC, from 0 to 2**64 - 1, and None where they are not known.
+What was dropped before is counted from 0; more than 2**32 - 1 is written as that many.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,7 +26,10 @@ class TraceState(Protocol):
 
 
 class SpanContext(Protocol):
-    """The ids of a span, or of one that is its parent or linked to it."""
+    """The ids of a span, or of one that is its parent or linked to it.
+
+    A trace id has 128 bits, a span id 64, and of the flags the lowest 8 are written.
+    """
 
     @property
     def trace_id(self) -> int: ...

@@ -31,8 +31,8 @@ _OF_32_BITS: Final = 5
 class PartialSuccess(NamedTuple):
     """How many spans a receiver refused, and what it says of that; 0 and nothing if it took all."""
 
-    rejected_spans: int = 0
-    error_message: str = ""
+    rejected_spans: int
+    error_message: str
 
 
 @ensure(lambda result: result is None or all(0 < field < 1 << 29 for field, _, _ in result))
@@ -50,7 +50,7 @@ def fields(data: bytes) -> list[tuple[int, int, int | bytes]] | None:
         field, wire_type = tag >> 3, tag & 7
         if position < 0 or not 0 < field < 1 << 29:
             return None
-        value: int | bytes = 0
+        value: int | bytes
         if wire_type == VARINT:
             value, position = _varint(data, position)
             if position < 0:
@@ -88,7 +88,10 @@ def _varint(data: bytes, position: int, longest: int = 10) -> tuple[int, int]:
 
 @ensure(lambda data, result: data != b"" or result == (0, ""))
 def partial_success(data: bytes) -> PartialSuccess | None:
-    """Return what an ``ExportTraceServiceResponse`` says; None if it is malformed."""
+    """Return what an ``ExportTraceServiceResponse`` says; None if it is malformed.
+
+    ``rejected_spans`` is from -(2**63) to 2**63 - 1, as the receiver says.
+    """
     found = _merged(data, 1)
     if found is None:
         return None
@@ -108,7 +111,8 @@ def partial_success(data: bytes) -> PartialSuccess | None:
 def retry_delay(data: bytes) -> int:
     """Return the milliseconds that the ``RetryInfo`` of a ``Status`` asks to wait; -1 if none does.
 
-    A part of a millisecond counts as one, a negative delay as none. The first RetryInfo that is
+    A part of a millisecond counts as one, a negative delay as none, one beyond 2**40 as that
+    many. The first RetryInfo that is
     not malformed counts, of a status that is not.
     """
     delays: list[int] = []

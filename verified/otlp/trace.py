@@ -294,8 +294,9 @@ class _Request:
         # By identity, as some compare slowly and some not at all. What is held is not freed, so
         # that nothing else has its identity.
         self._places: dict[tuple[int, int], list[bytes]] = {}
-        self._resource: object = ...
-        self._scope: object = ...
+        # Where the last span was put; at first no resource of a span is this one.
+        self._resource: object = object()
+        self._scope: object = None
         self._spans: list[bytes] = []
         self._kinds: dict[int, bytes] = {}
         self._statuses: dict[int, bytes] = {}
@@ -562,7 +563,7 @@ def _member(of: Enumeration, count: int) -> int:
     return value
 
 
-def _key_value(key: str, value: Any, depth: int = 0) -> bytes:
+def _key_value(key: str, value: Any, depth: int) -> bytes:
     """A ``KeyValue`` message behind its length."""
     named = _text(_KEY_VALUE_KEY, key) + _KEY_VALUE_VALUE
     return _sized(named + _sized(_any_value(value, depth)))
