@@ -85,7 +85,7 @@ def decode(value: str) -> str:
 
 def _characters(escapes: re.Match[str]) -> str:
     """The characters that percent-encoded octets next to each other stand for."""
-    return bytes.fromhex(escapes[0].replace("%", "")).decode("utf-8", "replace")
+    return bytes.fromhex(escapes[0].replace("%", "")).decode(errors="replace")
 
 
 @ensure(lambda result: _VALUE.fullmatch(result) is not None)
@@ -299,7 +299,8 @@ def properties(metadata: str) -> tuple[tuple[str, str | None], ...]:
     found: list[tuple[str, str | None]] = []
     for text in metadata.split(";"):
         key, assigned, value = text.partition("=")
-        found.append((key.strip(" \t"), decode(value.strip(" \t")) if assigned else None))
+        # Metadata has no white space but spaces and tabs.
+        found.append((key.strip(), decode(value.strip()) if assigned else None))
     return tuple(found)
 
 

@@ -97,6 +97,8 @@ class _Id(int):
     ) -> bytes:
         """Return the id as bytes, by default ``SIZE`` of them, most significant first.
 
+        If they are to be ``signed``, their topmost bit is that of the sign, and zero.
+
         :raises OverflowError: if the id does not fit the length that was asked for.
         """
         return int.to_bytes(self, self.SIZE if length is None else length, byteorder, signed=signed)

@@ -96,7 +96,8 @@ class TraceState:
         """The members in order, each a key and a value, no key twice."""
         members: dict[str, str] = {}
         for member in self.header.split(","):
-            key, separator, value = member.strip(" \t").partition("=")
+            # A list has no white space but spaces and tabs.
+            key, separator, value = member.strip().partition("=")
             if separator:
                 members.setdefault(key, value)
         return tuple(members.items())

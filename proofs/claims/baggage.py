@@ -1,15 +1,17 @@
 """Claims about the baggage header (W3C Baggage) and the baggage of the OpenTelemetry API."""
 
+import tracemalloc
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote_to_bytes
 
 from verified import Baggage, baggage
 
 from .. import reading
+from ..calls import calls
 from ..claim import Constant, Fault, claim
 from ..contracts import fresh_import
-from ..domains import BaggageText, Block, Count, Metadata, Odd
+from ..domains import BaggageText, Block, Count, Excess, Metadata, Odd
 from ..frozen import is_frozen
 from ..grammar import Grammar
 from ..verdict import Verdict
@@ -196,7 +198,12 @@ def as_many_members_as_the_grammar_has(count: Count) -> bool:
     "A value that is set is what is got, and after a header that it fits into too, whatever "
     "characters it has; a surrogate, which no UTF-8 can say, is U+FFFD after the header",
     discharges=("BG-11", "BG-12", "BG-13"),
-    subject=(Baggage.set, baggage.encode, baggage.decode),
+    subject=(
+        Baggage.set,
+        baggage.encode,
+        baggage.decode,
+        Constant("verified.baggage", "Entry.metadata"),
+    ),
     required=Verdict.TESTED,
     engines=("fuzz",),
 )
@@ -206,7 +213,8 @@ def got_is_what_was_set(before: Baggage, name: str, value: str) -> bool:
         return after is before
     crossed = baggage.parse(baggage.format(Baggage().set(name, value))).get(name)
     is_sent = reading.sendable([(name, value, "")]) != []
-    return after.entry(name) == (name, value, "") and crossed == (
+    entry = baggage.Entry(name, value)
+    return after.entry(name) == entry == (name, value, "") and crossed == (
         reading.readable(value) if is_sent else None
     )
 
@@ -265,6 +273,75 @@ def made_of_valid_entries_alone(members: Iterable[tuple[str, str, str]]) -> bool
     except ValueError:
         return len(names) != len(entries)
     return made.entries == entries and len(names) == len(entries)
+
+
+@claim(
+    "Baggage that is cleared has no entries and is left as it was, and is the same if it had none",
+    discharges="BG-13",
+    subject=Baggage.clear,
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+)
+def cleared_baggage_is_empty(state: Baggage) -> bool:
+    before, empty = state.entries, Baggage(())
+    return (
+        state.clear().entries == ()
+        and state.entries == before
+        and (state.clear() is state) == (before == ())
+        and empty.clear() is empty
+    )
+
+
+@claim(
+    "A header may have 8192 bytes and none more: of members that are that long together, or up to "
+    "two bytes more or one less, each is sent that fits beside those before it",
+    discharges=("BG-07", "BG-08"),
+    subject=(baggage.header, baggage._fitting, baggage.fits, baggage.size_with),
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def a_full_header_is_sent(excess: Excess, before: Literal[0, 1, 2]) -> bool:
+    small = [(f"k{n}", "1", "p") for n in range(before)]
+    # Each of the small ones has 6 bytes, and a comma behind it.
+    large = ("large", "v" * (8192 + excess - 7 * before - len("large=")), "")
+    members = [*small, large, ("last", "", "")]
+    return all(
+        baggage.header(given) == reading.baggage_header(given) for given in (members, members[:-1])
+    )
+
+
+@claim(
+    "Reading a header takes no more memory than twice its size and what 180 members take, however "
+    "many it has",
+    subject=baggage.members,
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def memory_is_bounded_by_the_header(member: Literal["", "a=1", "a = 1;b"]) -> bool:
+    header = ",".join([member] * 50_000)
+    tracemalloc.start()
+    try:
+        baggage.members(header)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    return most <= 2 * len(header) + 180 * 512
+
+
+@claim(
+    "Headers and values as they most often are take one call of a function: plain members that are "
+    "read or sent, and percent-encoded ASCII that is decoded",
+    subject=(baggage.members, baggage.header, baggage.decode),
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def what_is_plain_is_done_at_once() -> bool:
+    ascii = "".join(f"%{n:02x}a%{n:02X}b" for n in range(128))
+    return (
+        calls(lambda: baggage.members("a=1,b=2")) == 1
+        and calls(lambda: baggage.header([("a", "1 2", ""), ("b", "2", "p=3")])) == 1
+        and calls(lambda: baggage.decode(ascii)) == 1
+    )
 
 
 @claim(

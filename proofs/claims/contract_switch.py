@@ -1,5 +1,7 @@
 """Claims about the switch for the contracts, for every public function there is."""
 
+from typing import Any, Literal
+
 from verified.contracts import _leave, ensure, require
 
 from ..claim import Constant, claim
@@ -30,3 +32,35 @@ def off_is_the_function_itself(name: PublicName) -> bool:
 def on_every_function_is_guarded(name: PublicName) -> bool:
     imported = fresh_import(contracts=True)
     return "icontract" in imported and is_guarded(imported, name)
+
+
+def _is_positive(number: int) -> bool:
+    return number > 0
+
+
+def _is_small(result: int) -> bool:
+    return result < 2
+
+
+@claim(
+    "With contracts on, a call that breaks a condition raises, before it or after it; with "
+    "contracts off, and where none is broken, it returns what it would without",
+    subject=(SWITCH, ensure, require),
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def conditions_are_looked_at_if_on(enabled: bool, number: Literal[0, 1, 2]) -> bool:
+    contracts: Any = fresh_import(contracts=enabled)["verified.contracts"]
+    asked: list[int] = []
+
+    def given(number: int) -> int:
+        asked.append(number)
+        return number
+
+    guarded = contracts.require(_is_positive)(contracts.ensure(_is_small)(given))
+    try:
+        returned = guarded(number)
+    except AssertionError:
+        return enabled and asked == {0: [], 2: [2]}.get(number)
+    holds = returned == number and asked == [number]
+    return holds and (guarded is given if not enabled else number == 1)

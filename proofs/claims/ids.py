@@ -1,7 +1,7 @@
 """Claims about trace and span ids (OpenTelemetry trace API and trace.proto)."""
 
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 from verified import SpanContext, SpanId, TraceFlags, TraceId, TraceState
 from verified.ids import _Id
@@ -184,19 +184,22 @@ def ids_are_made_of_integers(value: float | str | bytes | None) -> bool:
 
 
 @claim(
-    "An id has the bytes of its number at any length that it fits, and raises OverflowError at any "
-    "other",
+    "An id has the bytes of its number in either order at any length that it fits, with a bit for "
+    "a sign if that is asked for, and raises OverflowError at any other",
     discharges="SC-02",
     subject=_Id.to_bytes,
     required=Verdict.TESTED,
     engines=("fuzz",),
 )
-def bytes_have_the_length_that_is_asked_for(trace_id: TraceId, length: Length) -> bool:
+def bytes_have_the_length_that_is_asked_for(
+    trace_id: TraceId, length: Length, order: Literal["little", "big"], signed: bool
+) -> bool:
+    bits = 8 * length - 1 if signed and length else 8 * length
     try:
-        data = trace_id.to_bytes(length)
+        data = trace_id.to_bytes(length, order, signed=signed)
     except OverflowError:
-        return trace_id >= 1 << 8 * length
-    return len(data) == length and int.from_bytes(data, "big") == trace_id
+        return trace_id >= 1 << bits
+    return len(data) == length and trace_id < 1 << bits and int.from_bytes(data, order) == trace_id
 
 
 @claim(

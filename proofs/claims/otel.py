@@ -4,7 +4,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import Message
-from typing import Any
+from types import ModuleType
+from typing import Any, Literal
 
 from opentelemetry import baggage as api
 from opentelemetry import trace
@@ -28,9 +29,10 @@ from verified.otlp import exporter as sending
 from verified.otlp.answer import Answer, HttpAnswer, NoAnswer
 from verified.propagation import EMPTY, Context
 
-from .. import reading
-from ..claim import claim
-from ..domains import Carrier, Headers, Odd, Pairs, Uint64
+from .. import reading, sources
+from ..calls import calls
+from ..claim import Fault, claim
+from ..domains import Carrier, Headers, Metadata, Odd, Pairs, Uint64
 from ..verdict import Verdict
 
 TRACES = VerifiedTraceContextPropagator()
@@ -111,6 +113,16 @@ class _Foreign(trace.TraceState):
 
     def __len__(self) -> int:
         return 1
+
+
+class _Lookalike:
+    """What has a span context, and is no span."""
+
+    def __init__(self, context: trace.SpanContext) -> None:
+        self.context = context
+
+    def get_span_context(self) -> trace.SpanContext:
+        return self.context
 
 
 class _Mute:
@@ -246,8 +258,9 @@ def white_space_is_spaces_and_tabs(odd: Odd) -> bool:
 
 @claim(
     "The baggage propagator for OpenTelemetry stores what the core reads, whatever the carrier and "
-    "however it is read, in what was there; all else stays, what it was given is not changed, and "
-    "is returned if nothing is read; if it was given none, that is the current context",
+    "however it is read, in what was there, a value without metadata as plain text; all else "
+    "stays, what it was given is not changed, and is returned if nothing is read; if it was given "
+    "none, that is the current context",
     discharges=("PR-01", "BG-11", "BG-13", "BG-14"),
     subject=VerifiedBaggagePropagator.extract,
     required=Verdict.TESTED,
@@ -266,6 +279,10 @@ def the_baggage_is_what_the_core_reads(carrier: Carrier, context: Context) -> bo
         if _without(result, BAGGAGE_KEY) != _without(given, BAGGAGE_KEY):
             return False
         if (result is given) != (expected is context):
+            return False
+    for getter in GETTERS:
+        read = BAGGAGE.extract(carrier, ApiContext(), getter)
+        if any(type(value) is not (BaggageValue if m else str) for _, value, m in _stored(read)):
             return False
     return dict(given) == before and _stored(given) == held
 
@@ -332,6 +349,37 @@ def what_is_no_id_is_not_sent(number: object | int) -> bool:
     if isinstance(number, int) and 0 < number < 1 << 128:
         return sent == {"traceparent": f"00-{number:032x}-{1:016x}-01"}
     return sent == {}
+
+
+@claim(
+    "What stands in the place of the current span and is no span of OpenTelemetry's is not sent, "
+    "not even if it has a span context",
+    subject=VerifiedTraceContextPropagator.inject,
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+)
+def what_is_no_span_is_not_sent(context: SpanContext, value: object) -> bool:
+    sent: dict[str, str] = {}
+    for other in (_Lookalike(_api_span(context)), value, None):
+        TRACES.inject(sent, ApiContext({SPAN_KEY: other}))
+    return sent == {}
+
+
+@claim(
+    "A value of baggage with metadata is a text like any other, and has no metadata unless that is "
+    "given",
+    discharges="BG-14",
+    subject=BaggageValue.__new__,
+    required=Verdict.TESTED,
+    engines=("fuzz",),
+)
+def values_with_metadata_are_texts(value: str, metadata: Metadata) -> bool:
+    plain, made = BaggageValue(value), BaggageValue(value, metadata)
+    return (
+        plain == made == value
+        and hash(plain) == hash(made) == hash(value)
+        and (plain.metadata, made.metadata) == ("", metadata)
+    )
 
 
 @claim(
@@ -410,7 +458,8 @@ def messages_are_read_as_headers(pairs: Pairs) -> bool:
 @claim(
     "The trace state that OpenTelemetry is given does what the core's list does: it is made of "
     "members or headers, holds the same members, and adding, updating and deleting give new ones "
-    "and leave it as it is",
+    "and leave it as it is, or give itself if that changes nothing; it is shown as OpenTelemetry's "
+    "own is",
     discharges=("SC-05", "SC-06", "SC-07"),
     subject=(
         LazyTraceState.add,
@@ -418,6 +467,8 @@ def messages_are_read_as_headers(pairs: Pairs) -> bool:
         LazyTraceState.delete,
         LazyTraceState.__getitem__,
         LazyTraceState.__len__,
+        LazyTraceState.__repr__,
+        LazyTraceState._changed,
     ),
     required=Verdict.TESTED,
     engines=("fuzz",),
@@ -426,14 +477,13 @@ def trace_states_are_lists_of_the_core(state: TraceState, key: str, value: str) 
     lazy = LazyTraceState.from_header([state.header])
     members = reading.state_members(state.header)
     changed = [lazy.add(key, value), lazy.update(key, value), lazy.delete(key)]
+    core = [state.add(key, value), state.with_member(key, value), state.delete(key)]
+    shown = [f"{{key={name}, value={text}}}" for name, text in members]
     made = LazyTraceState([(key, value), *members])
     return (
-        [each.to_header() for each in changed]
-        == [
-            state.add(key, value).header,
-            state.with_member(key, value).header,
-            state.delete(key).header,
-        ]
+        [each.to_header() for each in changed] == [each.header for each in core]
+        and [each is lazy for each in changed] == [each is state for each in core]
+        and repr(lazy) == str(shown)
         and list(lazy.items()) == members
         and list(lazy.keys()) == list(lazy) == [name for name, _ in members]
         and list(lazy.values()) == [lazy[name] for name in lazy] == [text for _, text in members]
@@ -464,6 +514,70 @@ def without_an_sdk_the_parent_is_sent_on(context: Context) -> bool:
     TRACES.inject(sent, trace.set_span_in_context(span, ApiContext()))
     return sent == headers and (
         not headers or span.get_span_context() == trace.get_current_span(parent).get_span_context()
+    )
+
+
+def _again(name: str) -> ModuleType:
+    """A module of the shipped code, run once more beside the one that is imported."""
+    source = sources.module(name)
+    made = ModuleType(name)
+    exec(compile(source.text, source.path, "exec", dont_inherit=True), vars(made))
+    return made
+
+
+@claim(
+    "The propagators for OpenTelemetry can be imported while a span is current and baggage is set, "
+    "and look where OpenTelemetry keeps these",
+    subject=(VerifiedTraceContextPropagator.extract, VerifiedBaggagePropagator.extract),
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+    fault=Fault("verified.otel.baggage", "api.clear(Context())", "api.clear()"),
+)
+def they_are_imported_in_any_context(sampled: bool) -> bool:
+    fields = 1, 1, False, trace.TraceFlags(sampled), trace.DEFAULT_TRACE_STATE
+    span = trace.NonRecordingSpan(trace.SpanContext(*fields))
+    with _current(api.set_baggage("a", "1", trace.set_span_in_context(span, ApiContext()))):
+        try:
+            keys = (
+                _again("verified.otel.trace_context")._SPAN_KEY,
+                _again("verified.otel.baggage")._BAGGAGE_KEY,
+            )
+        except ValueError:
+            return False
+    return keys == (SPAN_KEY, BAGGAGE_KEY)
+
+
+Kind = Literal["parent", "parent and list", "baggage"]
+
+KINDS: dict[Kind, tuple[dict[str, str], int, int]] = {
+    "parent": ({"traceparent": f"00-{1:032x}-{1:016x}-01"}, 3, 4),
+    "parent and list": ({"traceparent": f"00-{1:032x}-{1:016x}-01", "tracestate": "a=1"}, 5, 8),
+    "baggage": ({"baggage": "a=1,b=2"}, 2, 3),
+}
+"""Headers of each kind, and how many functions are called at most to read and to send them."""
+
+
+@claim(
+    "The headers that nearly all requests have are read and sent with few calls of functions, "
+    "OpenTelemetry's own among them: a parent alone with 3 and 4, with a tracestate 5 and 8, "
+    "baggage with 2 and 3",
+    subject=(
+        VerifiedTraceContextPropagator.extract,
+        VerifiedTraceContextPropagator.inject,
+        VerifiedBaggagePropagator.extract,
+        VerifiedBaggagePropagator.inject,
+    ),
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def few_functions_are_called(kind: Kind) -> bool:
+    carrier, reading_takes, sending_takes = KINDS[kind]
+    propagator = BAGGAGE if kind == "baggage" else TRACES
+    given = ApiContext({"kept": 1})
+    read = propagator.extract(carrier, given)
+    return (
+        calls(lambda: propagator.extract(carrier, given)) <= reading_takes
+        and calls(lambda: propagator.inject({}, read)) <= sending_takes
     )
 
 

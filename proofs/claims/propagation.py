@@ -15,6 +15,7 @@ from verified.propagation import (
 )
 
 from .. import reading
+from ..calls import calls
 from ..claim import claim
 from ..domains import Carrier, Headers, Odd, Order
 from ..grammar import Grammar
@@ -329,6 +330,21 @@ def fields_are_what_is_sent(sampled: bool) -> bool:
         TRACES.fields == tuple(traced) == ("traceparent", "tracestate")
         and BAGGAGE.fields == tuple(bagged) == ("baggage",)
         and BOTH.fields == (*traced, *bagged)
+    )
+
+
+@claim(
+    "A header that is there once, as nearly all are, is read without another call than of the "
+    "function that reads the header",
+    subject=(propagation.parent, propagation.trace_state, propagation.baggage_members),
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def one_header_is_read_at_once() -> bool:
+    return (
+        calls(lambda: propagation.parent([f"00-{1:032x}-{1:016x}-01"])) == 2
+        and calls(lambda: propagation.trace_state(["a=1"])) == 2
+        and calls(lambda: propagation.baggage_members(["a=1"])) == 2
     )
 
 

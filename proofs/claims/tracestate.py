@@ -180,9 +180,10 @@ def made_of_what_is_sent_alone(text: str) -> bool:
 
 @claim(
     "White space around a list and its members is of spaces and tabs: every other character that "
-    "Python takes for white space, and every one of Latin-1, is read by the grammar",
-    discharges="TS-06",
-    subject=tracestate.header,
+    "Python takes for white space, and every one of Latin-1, is read by the grammar, and is part "
+    "of the value if it may be",
+    discharges=("TS-04", "TS-06"),
+    subject=(tracestate.header, TraceState.members),
     engines=("exhaustive",),
     required=Verdict.EXHAUSTED,
 )
@@ -193,6 +194,10 @@ def white_space_is_spaces_and_tabs(odd: Odd) -> bool:
         if LIST.matches(stripped):
             expected = stripped if "=" in stripped else ""
         if tracestate.header(text) != expected:
+            return False
+        made = tracestate.parse(text)
+        members = reading.state_members(stripped)
+        if made is not None and list(made.members) != members:
             return False
     return True
 
