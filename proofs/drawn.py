@@ -80,7 +80,7 @@ def sample(claim: Claim, options: Options) -> Iterator[dict[str, Any]]:
         start = end
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _part(
     types: tuple[Any, ...], choosy: Claim | None, start: int, end: int, number: int
 ) -> tuple[tuple[Any, ...], ...]:

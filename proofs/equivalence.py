@@ -61,7 +61,7 @@ def proved(
         with applied(mutant):
             after = _lifted(function, owner, given)
         same = _same(before, after)
-    except (Refused, KeyError, TypeError, NameError):
+    except (Refused, sources.SourceMismatch, KeyError, TypeError, NameError):
         return None
     solver = z3.Solver()
     solver.set("timeout", max(1, int(1000 * seconds)))

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import count
+from itertools import count, takewhile
 from typing import Any, cast
 
 import libcst as cst
@@ -96,6 +96,7 @@ def _made(source: sources.Module, name: str, is_function: bool | None) -> Iterat
                     continue
                 for changed in operator(node):
                     text = _with(source.text, tree, positions[node], node, changed)
+                    text = _of_as_many_lines(source.text, text)
                     module = sources.Module(source.name, source.path, text)
                     if not _compiles(module):
                         continue
@@ -122,6 +123,20 @@ def _with(
         return text[:start] + tree.code_for_node(changed) + text[end:]
     # Its white space or parentheses stand elsewhere.
     return cast(cst.Module, tree.deep_replace(node, changed)).code
+
+
+def _of_as_many_lines(before: str, after: str) -> str:
+    """A changed text with blank lines behind the change, so that all else stands where it stood.
+
+    Where a function stands is part of its code.
+    """
+    missing = before.count("\n") - after.count("\n")
+    if missing <= 0:
+        return after
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(before[::-1], after[::-1], strict=False))
+    rest = sum(1 for _ in alike)
+    at = after.index("\n", len(after) - rest)
+    return after[:at] + "\n" * missing + after[at:]
 
 
 def _expressions(call: cst.Call) -> Iterator[cst.Call]:
@@ -226,6 +241,6 @@ def _nodes(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 def _is_of_types(node: cst.CSTNode) -> bool:
     """Whether a node is read by type checkers alone."""
     match node:
-        case cst.Call(func=cst.Name(value="TypeVar" | "NewType")):
+        case cst.Call(func=cst.Name(value="TypeVar" | "ParamSpec" | "NewType")):
             return True
     return False

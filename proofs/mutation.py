@@ -40,7 +40,7 @@ from .claim import FALSE, Claim, every_claim
 from .contracts import Instead
 from .engines import Options, fuzz, symbolic
 from .memory import Memory, default_folder
-from .planting import Mutant, Stillborn, TooSlow, applied, time_limit
+from .planting import Mutant, Stillborn, TooSlow, applied, constants, time_limit
 from .prover import ALONE, CONCRETE, ENGINES, subject_name
 
 EACH = 5.0
@@ -332,9 +332,10 @@ def _place_of_inputs(memory: Memory | None, claim: str) -> drawn.Place | None:
 def _inputs(
     claim: Claim, options: Options, memory: drawn.Place | None, start: int, end: int
 ) -> Iterator[dict[str, Any]]:
-    """Some of the inputs from the domains of a claim; none if a type has no domain."""
+    """Some of the inputs that fuzzing draws for a claim; none if a type has no domain."""
+    all = replace(options, examples=options.examples * ALONE)
     with drawn.remembered(memory), suppress(KeyError):
-        yield from islice(drawn.sample(claim, replace(options, examples=end)), start, end)
+        yield from islice(drawn.sample(claim, all), start, end)
 
 
 def reach(claim: Claim, inputs: Sequence[Mapping[str, Any]], options: Options) -> Reached:
@@ -428,9 +429,10 @@ def _alone(seconds: float) -> None:
 
 def _judged(trial: Trial) -> Iterator[Judgement]:
     places = {id: _place_of_inputs(trial.memory, id) for id, _ in trial.claims}
-    for id, place in places.items():
-        # A mutant is to have no part in what is drawn.
-        list(_inputs(_claims()[id], trial.options, place, 0, trial.options.examples))
+    for id, seconds in trial.claims:
+        # A mutant is to have no part in what is drawn, and what is drawn none in its time.
+        _, all = _affordable(seconds, trial.options)
+        list(_inputs(_claims()[id], trial.options, places[id], 0, all))
     asked = Asked(trial.claims, places, trial.options)
     every = _mutants(trial.place)
     for mutant in (every[number] for number in trial.numbers):
@@ -496,11 +498,18 @@ def _value(mutant: Mutant) -> Any:
 
     From the text of an expression, which is no part of what it matches, others may be made.
     """
-    if mutant.is_function is not False:
+    if mutant.is_function is not False or _depends_on_the_system(mutant):
         return object()
     module = sys.modules[mutant.module.name]
+    value = attrgetter(mutant.name)(module)
     texts = [each for each in vars(module).values() if isinstance(each, str | re.Pattern)]
-    return [attrgetter(mutant.name)(module), *texts]
+    return [value, *texts]
+
+
+def _depends_on_the_system(mutant: Mutant) -> bool:
+    """Whether the constant that is mutated may have another value elsewhere."""
+    values = constants(ast.parse(mutant.module.text), mutant.name.split("."))
+    return any(isinstance(n, ast.Name) and n.id == "os" for v in values for n in ast.walk(v))
 
 
 def _imported_anew(changed: sources.Module) -> Any:
@@ -562,7 +571,11 @@ def _run_on_inputs(
         start, end = (0, first) if is_at_hand else (first, all)
         expected = seconds * (end - start)
         most = max(min(EACH, 1.0 + 20 * expected), 4 * expected)
-        inputs = _inputs(claim, asked.options, asked.inputs[claim.id], start, end)
+        try:
+            inputs = list(_inputs(claim, asked.options, asked.inputs[claim.id], start, end))
+        except Exception:
+            second = second or (RAISED, claim.id, fuzz.NAME)
+            continue
         try:
             with time_limit(most):
                 failures = {claim.fails_on(each) for each in inputs} - {None}

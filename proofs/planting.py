@@ -121,7 +121,7 @@ def _defaults(mutant: Mutant, module: Any) -> tuple[Any, Any]:
 
 def _constant(mutant: Mutant, module: Any) -> Any:
     """The value that the changed source gives to the constant."""
-    (value,) = _values(ast.parse(mutant.module.text), mutant.name.split("."))
+    (value,) = constants(ast.parse(mutant.module.text), mutant.name.split("."))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -130,13 +130,13 @@ def _constant(mutant: Mutant, module: Any) -> Any:
         raise Stillborn(str(mutant)) from error
 
 
-def _values(node: ast.Module | ast.ClassDef, path: Sequence[str]) -> list[ast.expr]:
+def constants(node: ast.Module | ast.ClassDef, path: Sequence[str]) -> list[ast.expr]:
     """The expressions whose values the constant with this path gets."""
     found: list[ast.expr] = []
     for statement in node.body:
         match statement:
             case ast.ClassDef(name=name) if name == path[0] and path[1:]:
-                found += _values(statement, path[1:])
+                found += constants(statement, path[1:])
             case ast.Assign(targets=targets, value=value):
                 if any(isinstance(t, ast.Name) and [t.id] == list(path) for t in targets):
                     found.append(value)

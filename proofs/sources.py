@@ -125,6 +125,8 @@ def innermost(function: Any) -> types.FunctionType:
     while True:
         if type(function) is property:
             function = function.fget
+        elif type(function) is cached_property:
+            function = function.func
         elif type(function) in (classmethod, staticmethod, types.MethodType):
             function = function.__func__
         elif hasattr(function, "__wrapped__") and hasattr(function, "__postconditions__"):

@@ -13,7 +13,8 @@ from verified.trace_flags import RANDOM_TRACE_ID, SAMPLED, TraceFlags
 # its own draws does not make its trace ids repeat. Seeded by the operating system, and
 # again in every forked child, which would otherwise draw the ids that its parent draws.
 _random = Random()
-os.register_at_fork(after_in_child=_random.seed)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_random.seed)
 
 
 class IdGenerator:
