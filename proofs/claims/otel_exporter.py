@@ -227,6 +227,7 @@ def each_span_is_accounted_for(answer: Answered, good: Few, bad: Few, is_open: b
         and len(sender.requests) == 2 * is_sent
         and all(request.count(b"good") == good for request, _ in sender.requests)
         and all(seconds is not None and seconds <= 5 for _, seconds in sender.requests[:1])
+        and (own == 1 or all(seconds is None or seconds > 5 for _, seconds in sender.requests[1:]))
         and not sender.traced
     )
 

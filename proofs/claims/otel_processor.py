@@ -180,13 +180,15 @@ def exports_are_not_traced(raises: bool, again: bool) -> bool:
     engines=("exhaustive", "fuzz"),
 )
 def exporters_are_asked(
-    kind: Literal["plain", "telling", "changed", "bare"], answer: Answer, timeout: Literal[0, 7]
+    kind: Literal["plain", "telling", "changed", "bare"],
+    answer: Answer,
+    timeout: Literal[0, 7] | None,
 ) -> bool:
     is_telling = kind == "telling"
     told = Returned(FAILURE, 3)
     given = told if is_telling and answer == "refused" else ANSWERS[answer]
     exporter = EXPORTERS[kind](given)
-    asked = _Exporter(exporter, timeout)
+    asked = _Exporter(exporter) if timeout is None else _Exporter(exporter, timeout)
     outcomes: list[object] = []
     calls: tuple[Callable[[], object], ...] = (
         lambda: asked.export((SAMPLED, SAMPLED)),
@@ -201,7 +203,7 @@ def exporters_are_asked(
         if _is_suppressed():
             return False
     names = ["sampled", "sampled"]
-    first = ("returned", [timeout, *names], True) if is_telling else ("export", names, True)
+    first = ("returned", [timeout or 0, *names], True) if is_telling else ("export", names, True)
     counted = {
         "taken": Returned(SUCCESS),
         "refused": Returned(FAILURE),
@@ -486,6 +488,68 @@ def spans_are_exported_as_they_end(script: Script) -> bool:
         == {"otel.sdk.processor.span.processed": {k: v for k, v in counted.items() if v or not k}}
         and _components(told) == {"simple_span_processor"}
     )
+
+
+@claim(
+    "After a fork a simple processor exports, also if another thread was exporting, whose lock "
+    "nobody would release; if the exporter itself forked, its export goes on in both processes",
+    discharges="BP-13",
+    subject=(VerifiedSimpleSpanProcessor._forked, module._fork_all),
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive", "fuzz"),
+)
+def forks_leave_no_lock(is_exporting: bool, by_itself: bool) -> bool:
+    exporter = _Scripted(SpanExportResult.SUCCESS)
+    made = VerifiedSimpleSpanProcessor(exporter)
+    seen: list[Processed] = []
+
+    def fork() -> None:
+        # What the process does that is forked, in a thread that may have to wait.
+        module._fork_all()
+        exporter.meanwhile = lambda: None
+        made.on_end(SAMPLED)
+        seen.append(made.processed)
+
+    def meanwhile() -> None:
+        if by_itself:
+            fork()
+            return
+        thread = threading.Thread(target=fork, daemon=True)
+        thread.start()
+        _join(thread)
+
+    if is_exporting:
+        exporter.meanwhile = meanwhile
+        made.on_end(SAMPLED)
+    else:
+        fork()
+    is_nested = is_exporting and by_itself
+    return seen == [Processed(nested=1) if is_nested else Processed(exported=1)]
+
+
+@claim(
+    "A simple processor raises nothing, also if what logs a fault of the exporter raises",
+    discharges="BP-13",
+    subject=module._report,
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive", "fuzz"),
+)
+def logging_may_raise(call: Literal["export", "flush", "shutdown"]) -> bool:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError
+
+    made = VerifiedSimpleSpanProcessor(_Scripted(ValueError))
+    calls = {
+        "export": lambda: made.on_end(SAMPLED),
+        "flush": made.force_flush,
+        "shutdown": made.shutdown,
+    }
+    with patch.object(module._logger, "exception", fail):
+        try:
+            calls[call]()
+        except Exception:
+            return False
+    return made.processed == Processed(failed=call == "export")
 
 
 class _Lock:

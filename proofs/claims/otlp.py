@@ -412,7 +412,7 @@ def span_of(**changed: Any) -> Any:
 
 @claim(
     "An attribute of a resource or scope that has no encoding is counted where it is missing, "
-    "and a scope of which nothing is known is the same as none",
+    "once however many spans are of it, and a scope of which nothing is known is the same as none",
     discharges="OT-12",
     subject=(trace._Request._encoded_resource, trace._Request._encoded_scope),
     required=Verdict.EXHAUSTED,
@@ -421,7 +421,9 @@ def span_of(**changed: Any) -> Any:
 def what_entities_lose_is_counted(none_first: bool, lost: Literal[0, 1, 300]) -> bool:
     bad = Entity({"a": 1, **{str(number): Odd() for number in range(lost)}}, "u", "n", "1")
     scopes = [None, Entity(None)] if none_first else [Entity(None), None]
-    spans = [span_of(resource=bad, instrumentation_scope=scope) for scope in (*scopes, bad)]
+    like = Entity(dict(bad.attributes or {}), "u", "n", "1")
+    places = [*((bad, scope) for scope in (*scopes, bad, like)), (like, bad)]
+    spans = [span_of(resource=where, instrumentation_scope=scope) for where, scope in places]
     encoded = encode(spans)
     (resource_spans,) = map(read_message, read(encoded.request)[1])
     resource = read_message(resource_spans[1][0])
@@ -430,7 +432,7 @@ def what_entities_lose_is_counted(none_first: bool, lost: Literal[0, 1, 300]) ->
     counted = [lost] if lost else None
     return (
         encoded.lost == ()
-        and (encoded.dropped > 0) == (lost > 0)
+        and encoded.dropped == 2 * lost
         and resource.get(2) == scope.get(4) == counted
         and pairs(resource[1]) == pairs(scope[3]) == [(b"a", (3, 1))]
         and (scope[1], scope[2], len(nothing[2])) == ([b"n"], [b"1"], 2)

@@ -70,7 +70,7 @@ class VerifiedOTLPSpanExporter(SpanExporter):
         )
         self._settings, warnings = settings(environ, given)
         for warning in warnings:
-            _logger.warning("%s", warning)
+            _logger.warning(warning)
         make = _sender(self._settings)
         self._exporter = Exporter(
             lambda: make(self._settings),

@@ -2,11 +2,12 @@
 
 import logging
 import math
+import os
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from os import environ
 from typing import Any, NamedTuple
+from weakref import WeakSet
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
@@ -141,9 +142,11 @@ class VerifiedSimpleSpanProcessor(SpanProcessor):
         self.span_exporter = span_exporter
         self._exporter = _Exporter(span_exporter)
         self._lock = threading.RLock()
-        self._is_busy = False
+        self._exporting: int | None = None
+        """The thread in which the exporter exports."""
         self._is_open = True
         self._processed = Processed()
+        _processors.add(self)
         if meter_provider is not None:
             observe_processor(meter_provider, "simple_span_processor", self._counts)
 
@@ -157,7 +160,7 @@ class VerifiedSimpleSpanProcessor(SpanProcessor):
             return
         with self._lock:
             before = self._processed
-            if self._is_busy:
+            if self._exporting is not None:
                 self._processed = before._replace(nested=before.nested + 1)
             elif not self._is_open:
                 self._processed = before._replace(late=before.late + 1)
@@ -165,14 +168,14 @@ class VerifiedSimpleSpanProcessor(SpanProcessor):
                 self._export(span)
 
     def _export(self, span: ReadableSpan) -> None:
-        self._is_busy = True
+        self._exporting = threading.get_ident()
         is_exported = False
         try:
             is_exported = self._exporter.export((span,)).outcome == SUCCESS
         except Exception:
-            _logger.exception("The exporter raised while it exported a span")
+            _report("The exporter raised while it exported a span")
         finally:
-            self._is_busy = False
+            self._exporting = None
             after = self._processed
             self._processed = after._replace(
                 exported=after.exported + is_exported, failed=after.failed + (not is_exported)
@@ -191,32 +194,58 @@ class VerifiedSimpleSpanProcessor(SpanProcessor):
         """Wait for the export that is under way, then have the exporter flush."""
         timeout = _down(timeout_millis)
         until = monotonic_millis() + timeout
-        if not self._lock.acquire(timeout=timeout / 1000):
+        lock = self._lock
+        if not lock.acquire(timeout=timeout / 1000):
             return False
         try:
-            if self._is_busy or not self._is_open:
-                return not self._is_busy
+            if self._exporting is not None or not self._is_open:
+                return self._exporting is None
             left = until - monotonic_millis()
             return left > 0 and self._exporter.force_flush(left) is not False
         except Exception:
-            _logger.exception("The exporter raised while it flushed")
+            _report("The exporter raised while it flushed")
             return False
         finally:
-            self._lock.release()
+            lock.release()
 
     def shutdown(self, timeout_millis: float = TIMEOUT) -> None:
         """Shut down the exporter, once, after the export that is under way or the time."""
         was_open, self._is_open = self._is_open, False
         if not was_open:
             return
-        waited = self._lock.acquire(timeout=_down(timeout_millis) / 1000)
+        lock = self._lock
+        waited = lock.acquire(timeout=_down(timeout_millis) / 1000)
         try:
             self._exporter.shutdown()
         except Exception:
-            _logger.exception("The exporter raised while it was shut down")
+            _report("The exporter raised while it was shut down")
         finally:
             if waited:
-                self._lock.release()
+                lock.release()
+
+    def _forked(self) -> None:
+        """In a child process there is no other thread that would release the lock."""
+        if self._exporting != threading.get_ident():
+            self._lock = threading.RLock()
+            self._exporting = None
+
+
+_processors: WeakSet[VerifiedSimpleSpanProcessor] = WeakSet()
+
+
+def _fork_all() -> None:
+    for processor in list(_processors):
+        processor._forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_fork_all)
+
+
+def _report(message: str) -> None:
+    """Log what the exporter raised; a handler that raises is not the application's concern."""
+    with suppress(Exception):
+        _logger.exception(message)
 
 
 class _Exporter:
@@ -266,7 +295,7 @@ def _number(name: str, least: int, default: int) -> int:
 
     A variable that is empty is one that is not set.
     """
-    text = environ.get(name, "").strip()
+    text = os.environ.get(name, "").strip()
     if not text:
         return default
     with suppress(ValueError):

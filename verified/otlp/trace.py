@@ -328,9 +328,15 @@ class _Request:
         """The spans of this scope of this resource."""
         spans = self._places.get((id(resource), id(scope)))
         if spans is None:
+            dropped = self.dropped
             resource_key, resource_envelope = self._encoded_resource(resource)
+            if resource_key in self._resources:
+                self.dropped = dropped  # What it lacks is counted already.
+            dropped = self.dropped
             scope_key, scope_envelope = self._encoded_scope(scope)
             _, scopes = self._resources.setdefault(resource_key, (resource_envelope, {}))
+            if scope_key in scopes:
+                self.dropped = dropped
             _, spans = scopes.setdefault(scope_key, (scope_envelope, []))
             self._held += resource, scope
             self._places[id(resource), id(scope)] = spans
