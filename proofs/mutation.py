@@ -350,7 +350,7 @@ def reach(claim: Claim, inputs: Sequence[Mapping[str, Any]], options: Options) -
         failures.add(claim.fails_on(inputs[tried]))
         tried += 1
     seconds = (time.process_time() - start) / max(1, tried)
-    first, all = _affordable(seconds, options)
+    first, all = _affordable(claim, seconds, options)
     failures |= {claim.fails_on(each) for each in inputs[tried:all]}
     failure = next((each for each in failures if each is not None), None)
     modules = {str(module.__file__): name for name, module in shipped().items()}
@@ -431,8 +431,9 @@ def _judged(trial: Trial) -> Iterator[Judgement]:
     places = {id: _place_of_inputs(trial.memory, id) for id, _ in trial.claims}
     for id, seconds in trial.claims:
         # A mutant is to have no part in what is drawn, and what is drawn none in its time.
-        _, all = _affordable(seconds, trial.options)
-        list(_inputs(_claims()[id], trial.options, places[id], 0, all))
+        claim = _claims()[id]
+        _, all = _affordable(claim, seconds, trial.options)
+        list(_inputs(claim, trial.options, places[id], 0, all))
     asked = Asked(trial.claims, places, trial.options)
     every = _mutants(trial.place)
     for mutant in (every[number] for number in trial.numbers):
@@ -550,14 +551,16 @@ def ask(asked: Asked, mutant: Mutant | None) -> Answer:
     return SURVIVED, "", ""
 
 
-def _affordable(seconds: float, options: Options) -> tuple[int, int]:
+def _affordable(claim: Claim, seconds: float, options: Options) -> tuple[int, int]:
     """On how many inputs a claim is run that takes so long for each: at hand, and in all.
 
-    All is as many as fuzzing draws. Whatever a claim takes as the code is, a mutant has four times
+    All is as many as fuzzing draws, if it is for fuzzing. Whatever a claim takes as the code is, a mutant has four times
     as long, so that only one that is much slower does not come to an end.
     """
     most = max(1, int(EACH / 4 / seconds)) if seconds else options.examples * ALONE
     first = min(CONCRETE, most)
+    if fuzz.NAME not in claim.engines:
+        return first, first
     return first, min(options.examples * ALONE, first + most)
 
 
@@ -567,7 +570,7 @@ def _run_on_inputs(
     """Run claims on some of their inputs; that a claim is false says more than anything else."""
     second: Answer | None = None
     for claim, seconds in claims:
-        first, all = _affordable(seconds, asked.options)
+        first, all = _affordable(claim, seconds, asked.options)
         start, end = (0, first) if is_at_hand else (first, all)
         expected = seconds * (end - start)
         most = max(min(EACH, 1.0 + 20 * expected), 4 * expected)

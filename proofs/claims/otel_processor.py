@@ -539,7 +539,7 @@ def logging_may_raise(call: Literal["export", "flush", "shutdown"]) -> bool:
         raise OSError
 
     made = VerifiedSimpleSpanProcessor(_Scripted(ValueError))
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "export": lambda: made.on_end(SAMPLED),
         "flush": made.force_flush,
         "shutdown": made.shutdown,
