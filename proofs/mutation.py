@@ -554,8 +554,8 @@ def ask(asked: Asked, mutant: Mutant | None) -> Answer:
 def _affordable(claim: Claim, seconds: float, options: Options) -> tuple[int, int]:
     """On how many inputs a claim is run that takes so long for each: at hand, and in all.
 
-    All is as many as fuzzing draws, if it is for fuzzing. Whatever a claim takes as the code is, a mutant has four times
-    as long, so that only one that is much slower does not come to an end.
+    All is as many as fuzzing draws, if it is for fuzzing. Whatever a claim takes as the code is, a
+    mutant has four times as long, so that only one that is much slower does not come to an end.
     """
     most = max(1, int(EACH / 4 / seconds)) if seconds else options.examples * ALONE
     first = min(CONCRETE, most)
