@@ -79,9 +79,11 @@ def mutate(
                     raise click.ClickException(f"{reach.claim}: {found}")
                 if found.failure is not None:
                     raise click.ClickException(
-                        f"{found.claim} does not hold as the code is: {found.failure}"
+                        f"{reach.claim} does not hold as the code is: {found.failure}"
                     )
-                reached[found.claim] = found
+                reached[reach.claim] = found
+            if interrupted:
+                raise click.Abort
             work = list(trials(reached, modules or every, options, memory))
             for trial, judgements in asking.about("judging", work):
                 if isinstance(judgements, Exception):

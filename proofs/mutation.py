@@ -44,10 +44,10 @@ from .planting import Mutant, Stillborn, TooSlow, applied, constants, time_limit
 from .prover import ALONE, CONCRETE, ENGINES, subject_name
 
 EACH = 5.0
-"""The most that a claim may take with a mutant on inputs at hand, in seconds of the processor."""
+"""The most that an engine may take with a mutant, in seconds of the processor."""
 
-SEARCH = float(os.environ.get("SEARCH", "20"))
-"""The most that engines may take with a mutant, in seconds of the processor."""
+SEARCH = 20.0
+"""When no more engines are asked about a mutant, in seconds of the processor."""
 
 TOGETHER = 10
 """How many mutants are judged in one go."""
@@ -93,23 +93,33 @@ class Judgement(NamedTuple):
     seconds: float = 0.0
 
 
+class Control(NamedTuple):
+    """A claim on the code as it is: on how many of its inputs it holds in reasonable time.
+
+    On as many it is run with each mutant, which has four times as long.
+    """
+
+    claim: str
+    inputs: int
+    seconds: float
+    """What they take together, of the processor."""
+
+
 @dataclass(frozen=True)
 class Reached:
     """What a claim runs of the shipped code, as names of functions by module."""
 
-    claim: str
+    control: Control
     functions: frozenset[tuple[str, str]]
-    seconds: float
-    """What it takes on an input, of the processor."""
     failure: str | None = None
 
     def written(self) -> bytes:
-        return json.dumps([sorted(self.functions), self.seconds]).encode()
+        return json.dumps([self.control, sorted(self.functions)]).encode()
 
     @classmethod
-    def read(cls, claim: str, written: bytes) -> Reached:
-        functions, seconds = json.loads(written)
-        return cls(claim, frozenset((module, name) for module, name in functions), seconds)
+    def read(cls, written: bytes) -> Reached:
+        control, functions = json.loads(written)
+        return cls(Control(*control), frozenset((module, name) for module, name in functions))
 
 
 @dataclass(frozen=True)
@@ -129,25 +139,25 @@ class Reach:
     def run(self) -> Reached:
         claim = _claims()[self.claim]
         place = _place_of_inputs(self.memory, claim.id)
-        known = None if place is None else place.memory.get("runs", place.claim)
+        known = None if place is None else place.memory.get("reached", place.claim)
         if known is not None:
-            return Reached.read(self.claim, known)
+            return Reached.read(known)
         inputs = list(_inputs(claim, self.options, place, 0, self.options.examples * ALONE))
-        found = forked(lambda: reach(claim, inputs, self.options), 3 * LIMIT)
+        found = forked(lambda: reach(claim, inputs), 3 * LIMIT)
         if not isinstance(found, Reached):
-            return Reached(self.claim, frozenset(), LIMIT, "it does not come to an end")
+            return Reached(Control(self.claim, 0, 0), frozenset(), "it does not come to an end")
         if place is not None and found.failure is None:
-            place.memory.put("runs", place.claim, found.written())
+            place.memory.put("reached", place.claim, found.written())
         return found
 
 
 @dataclass(frozen=True)
 class Trial:
-    """To judge some mutants of a place by these claims, each with what it takes as the code is."""
+    """To judge some mutants of a place by these claims."""
 
     place: Place
     numbers: range
-    claims: tuple[tuple[str, float], ...]
+    claims: tuple[Control, ...]
     anew: bool
     """Whether the code is to be imported anew."""
     options: Options
@@ -181,7 +191,7 @@ def trials(
     for module in modules:
         for place in places(module):
             count = len(_mutants(place))
-            claims = tuple((id, reached[id].seconds) for id in _speaking_of(place, reached))
+            claims = tuple(reached[id].control for id in _speaking_of(place, reached))
             anew = not _shows_in_place(place)
             for start in range(0, count, TOGETHER):
                 numbers = range(start, min(start + TOGETHER, count))
@@ -229,7 +239,7 @@ def _speaking_of(place: Place, reached: Mapping[str, Reached]) -> list[str]:
             len(c.subject) > MANY and "induction" not in c.engines,
             not speaks_of(c),
             -c.required,
-            reached[c.id].seconds,
+            reached[c.id].control.seconds,
             c.id,
         )
     )
@@ -338,25 +348,22 @@ def _inputs(
         yield from islice(drawn.sample(claim, all), start, end)
 
 
-def reach(claim: Claim, inputs: Sequence[Mapping[str, Any]], options: Options) -> Reached:
-    """Run a claim as the code is, and see which functions of it run.
-
-    That it holds on all inputs on which it will be run is the control of what mutants do.
-    """
+def reach(claim: Claim, inputs: Sequence[Mapping[str, Any]]) -> Reached:
+    """Run a claim as the code is, and see which functions of it run."""
     start = time.process_time()
-    failures: set[str | None] = set()
-    tried = 0
-    while tried < min(CONCRETE, len(inputs)) and time.process_time() - start < EACH:
-        failures.add(claim.fails_on(inputs[tried]))
-        tried += 1
-    seconds = (time.process_time() - start) / max(1, tried)
-    first, all = _affordable(claim, seconds, options)
-    failures |= {claim.fails_on(each) for each in inputs[tried:all]}
-    failure = next((each for each in failures if each is not None), None)
+    failures: list[str] = []
+    held = 0
+    with suppress(TooSlow), time_limit(EACH / 2):
+        for each in inputs:
+            failure = claim.fails_on(each)
+            if failure is not None:
+                failures.append(failure)
+            held += 1
+    control = Control(claim.id, held, time.process_time() - start)
     modules = {str(module.__file__): name for name, module in shipped().items()}
-    some = inputs[: max(1, first // 2)]
+    some = inputs[: max(1, min(held, CONCRETE) // 2)]
     functions = _seen_to_run(modules, lambda: [claim.fails_on(each) for each in some])
-    return Reached(claim.id, functions, seconds, failure)
+    return Reached(control, functions, next(iter(failures), None))
 
 
 @lru_cache(maxsize=1)
@@ -428,12 +435,10 @@ def _alone(seconds: float) -> None:
 
 
 def _judged(trial: Trial) -> Iterator[Judgement]:
-    places = {id: _place_of_inputs(trial.memory, id) for id, _ in trial.claims}
-    for id, seconds in trial.claims:
+    places = {c.claim: _place_of_inputs(trial.memory, c.claim) for c in trial.claims}
+    for id, inputs, _ in trial.claims:
         # A mutant is to have no part in what is drawn, and what is drawn none in its time.
-        claim = _claims()[id]
-        _, all = _affordable(claim, seconds, trial.options)
-        list(_inputs(claim, trial.options, places[id], 0, all))
+        list(_inputs(_claims()[id], trial.options, places[id], 0, inputs))
     asked = Asked(trial.claims, places, trial.options)
     every = _mutants(trial.place)
     for mutant in (every[number] for number in trial.numbers):
@@ -461,9 +466,9 @@ def _is_same(mutant: Mutant) -> bool:
 
 
 class Asked(NamedTuple):
-    """The claims that are asked about a mutant, with what they take, and where inputs are."""
+    """The claims that are asked about a mutant, and where their inputs are."""
 
-    claims: tuple[tuple[str, float], ...]
+    claims: tuple[Control, ...]
     inputs: Mapping[str, drawn.Place | None]
     options: Options
 
@@ -529,10 +534,9 @@ def _imported_anew(changed: sources.Module) -> Any:
 def ask(asked: Asked, mutant: Mutant | None) -> Answer:
     """Ask the claims about a mutant, or about the code as it was imported."""
     place = nullcontext() if mutant is None else applied(mutant)
-    claims = [(_claims()[id], seconds) for id, seconds in asked.claims]
     with place:
-        for is_at_hand in (True, False):
-            answer = _run_on_inputs(claims, asked, is_at_hand)
+        for start, end in ((0, CONCRETE), (CONCRETE, asked.options.examples * ALONE)):
+            answer = _run_on_inputs(asked, start, end)
             if answer is not None:
                 return answer
     if mutant is not None:
@@ -542,7 +546,7 @@ def ask(asked: Asked, mutant: Mutant | None) -> Answer:
             return EQUIVALENT, f"proved ({bound})" if bound else "proved", "smt"
     over = time.process_time() + SEARCH
     with nullcontext() if mutant is None else applied(mutant):
-        for claim, _ in claims:
+        for claim in (_claims()[id] for id, _, _ in asked.claims):
             for engine in claim.engines:
                 if time.process_time() > over:
                     return SURVIVED, "", ""
@@ -551,44 +555,27 @@ def ask(asked: Asked, mutant: Mutant | None) -> Answer:
     return SURVIVED, "", ""
 
 
-def _affordable(claim: Claim, seconds: float, options: Options) -> tuple[int, int]:
-    """On how many inputs a claim is run that takes so long for each: at hand, and in all.
-
-    All is as many as fuzzing draws, if it is for fuzzing. Whatever a claim takes as the code is, a
-    mutant has four times as long, so that only one that is much slower does not come to an end.
-    """
-    most = max(1, int(EACH / 4 / seconds)) if seconds else options.examples * ALONE
-    first = min(CONCRETE, most)
-    if fuzz.NAME not in claim.engines:
-        return first, first
-    return first, min(options.examples * ALONE, first + most)
-
-
-def _run_on_inputs(
-    claims: Iterable[tuple[Claim, float]], asked: Asked, is_at_hand: bool
-) -> Answer | None:
+def _run_on_inputs(asked: Asked, start: int, end: int) -> Answer | None:
     """Run claims on some of their inputs; that a claim is false says more than anything else."""
     second: Answer | None = None
-    for claim, seconds in claims:
-        first, all = _affordable(claim, seconds, asked.options)
-        start, end = (0, first) if is_at_hand else (first, all)
-        expected = seconds * (end - start)
-        most = max(min(EACH, 1.0 + 20 * expected), 4 * expected)
+    for id, held, seconds in asked.claims:
+        claim = _claims()[id]
         try:
-            inputs = list(_inputs(claim, asked.options, asked.inputs[claim.id], start, end))
+            inputs = list(_inputs(claim, asked.options, asked.inputs[id], start, min(end, held)))
         except Exception:
-            second = second or (RAISED, claim.id, fuzz.NAME)
+            # Machines are run to draw their states.
+            second = second or (RAISED, id, fuzz.NAME)
             continue
         try:
-            with time_limit(most):
+            with time_limit(1.0 + 4 * seconds):
                 failures = {claim.fails_on(each) for each in inputs} - {None}
         except TooSlow:
             # Whatever loops for ever does so in most claims.
-            return second or (STOPPED, claim.id, fuzz.NAME)
+            return second or (STOPPED, id, fuzz.NAME)
         if FALSE in failures:
-            return KILLED, claim.id, fuzz.NAME
+            return KILLED, id, fuzz.NAME
         if failures and second is None:
-            second = RAISED, claim.id, fuzz.NAME
+            second = RAISED, id, fuzz.NAME
     return second
 
 

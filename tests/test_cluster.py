@@ -21,7 +21,7 @@ from proofs import command, dependence, mutate, runner
 from proofs.claim import Claim, every_claim
 from proofs.engines import Options, fuzz
 from proofs.mutants import every_mutant
-from proofs.mutation import ERROR, KILLED, Reached, places, trials
+from proofs.mutation import ERROR, KILLED, Control, Reached, places, trials
 from proofs.verdict import Verdict
 
 from . import faulty
@@ -105,7 +105,10 @@ def test_mutants_are_judged_there_too_and_none_is_lost_with_a_worker(
     cluster: Cluster,
 ) -> None:
     first, _ = cluster.worker(), cluster.worker()
-    reached = {claim.id: Reached(claim.id, frozenset({SAMPLED}), 0.1) for claim in some_claims()}
+    reached = {
+        claim.id: Reached(Control(claim.id, 60, 0.1), frozenset({SAMPLED}))
+        for claim in some_claims()
+    }
     work = list(trials(reached, [SAMPLED[0]], Options(), None))
     found = []
     with runner.workers(1, cluster.address) as submit:

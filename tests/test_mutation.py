@@ -25,6 +25,7 @@ from proofs.mutation import (
     STILLBORN,
     STOPPED,
     SURVIVED,
+    Control,
     Judgement,
     Place,
     Reach,
@@ -184,8 +185,8 @@ def judgements(
 ) -> dict[str, Judgement]:
     found = reached(memory, *claims)
     numbers = range(len(every_mutant(*place)))
-    seconds = tuple((id, each.seconds) for id, each in found.items())
-    trial = Trial(place, numbers, seconds, anew, OPTIONS, memory)
+    controls = tuple(each.control for each in found.values())
+    trial = Trial(place, numbers, controls, anew, OPTIONS, memory)
     return {judgement.id: judgement for judgement in trial.run()}
 
 
@@ -195,7 +196,7 @@ def test_what_a_claim_runs_is_what_it_calls(memory: Memory) -> None:
     assert found.failure is None
     assert {module for module, _ in found.functions} == {FLAGS}
     # The second time it is remembered.
-    assert reached(memory, "trace_flags.flags_are_bits") == {found.claim: found}
+    assert reached(memory, "trace_flags.flags_are_bits") == {found.control.claim: found}
 
 
 def test_a_mutant_is_seen_by_a_claim_about_it_and_by_no_other(memory: Memory) -> None:
@@ -330,7 +331,7 @@ def test_a_claim_that_does_not_hold_judges_nothing(
     class Asking(mutate.Asking):
         def about(self, doing: str, tasks: Any) -> Iterator[tuple[Any, Any]]:
             for task in tasks:
-                yield task, Reached(task.claim, frozenset(), 0.0, "returned False")
+                yield task, Reached(Control(task.claim, 1, 0.0), frozenset(), "returned False")
 
     monkeypatch.setattr(mutate, "Asking", Asking)
     code, output = run(FLAGS, "--cache", str(memory.folder))
