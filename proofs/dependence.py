@@ -120,7 +120,7 @@ def _with_domains() -> Sequence[str]:
 def _digest(roots: frozenset[str]) -> str | None:
     if not _runs_as_written():
         return None
-    names = _closure([*roots, *_everywhere()])
+    names = _closure([*roots, *_everywhere()]) | _later()
     texts = [f"{name}\0{_sources()[name].text}" for name in sorted(names)]
     return _sha256(_surroundings(), *texts)
 
@@ -134,12 +134,13 @@ def _sha256(*parts: str) -> str:
 
 
 class Facts(NamedTuple):
-    """What a module leads to, whether it sees all modules, and whether it might change others."""
+    """What a module leads to, whether it sees all modules, and when it might change others."""
 
     imports: Sequence[tuple[str, str | None, str]]
     strings: Sequence[str]
     sees_all: bool
     reaches_out: bool
+    reaches_out_at_import: bool
 
 
 _memory: Memory | None = None
@@ -171,14 +172,23 @@ class Source:
     def facts(self) -> Facts:
         """What is found out of it, which is remembered if there is a memory."""
         if _memory is None:
-            return Facts(self.imports, self.strings, self.sees_all, self.reaches_out)
+            return self._found()
         key = "\0".join([sys.version, _sources()[__name__].text, self.name, self.text])
         stored = _memory.get("facts", key)
         if stored is not None:
             return Facts(*json.loads(stored))
-        found = Facts(self.imports, self.strings, self.sees_all, self.reaches_out)
+        found = self._found()
         _memory.put("facts", key, json.dumps(found).encode())
         return found
+
+    def _found(self) -> Facts:
+        return Facts(
+            self.imports,
+            self.strings,
+            self.sees_all,
+            self.reaches_out,
+            self.reaches_out_at_import,
+        )
 
     @cached_property
     def imports(self) -> Sequence[tuple[str, str | None, str]]:
@@ -217,22 +227,30 @@ class Source:
     @cached_property
     def reaches_out(self) -> bool:
         """Whether it might change what other modules have, when it is imported or later."""
-        ours = {as_ for module, _, as_ in self.imports if is_ours(module)}
+        return any(map(self._is_a_change, self.nodes)) or self.reaches_out_at_import
+
+    @cached_property
+    def reaches_out_at_import(self) -> bool:
+        """Whether it might change what other modules have when it is imported."""
         foreign = {as_ for module, _, as_ in self.imports if not is_ours(module)}
-        for node in self.nodes:
-            if isinstance(node, ast.Call) and _root(node.func) in CHANGES:
-                return True
-            if isinstance(node, ast.Attribute) and node.attr in ("__dict__", "modules"):
-                return True
-            if _is_set(node) and _root(node) in (None, *ours):
-                return True
         for node in at_import(self.tree):
-            if _is_set(node):
+            if _is_set(node) or self._is_a_change(node):
                 return True
             match node:
                 case ast.Expr(ast.Call(function)) if _root(function) not in foreign:
                     return True
         return False
+
+    @cached_property
+    def _ours(self) -> Collection[str | None]:
+        return {None, *(as_ for module, _, as_ in self.imports if is_ours(module))}
+
+    def _is_a_change(self, node: ast.AST) -> bool:
+        if isinstance(node, ast.Call) and _root(node.func) in CHANGES:
+            return True
+        if isinstance(node, ast.Attribute) and node.attr in ("__dict__", "modules"):
+            return True
+        return _is_set(node) and _root(node) in self._ours
 
 
 def _root(node: ast.AST) -> str | None:
@@ -291,14 +309,28 @@ def source(module: str) -> Source:
 
 @cache
 def _everywhere() -> tuple[str, ...]:
-    """The modules on which every verdict depends: the engines, and those that change others.
+    """The modules on which every verdict depends, with what they import.
 
-    What asks others' implementations is not among them: nothing that proves imports it.
+    They are the engines, and those that might change others when they are imported. What asks
+    others' implementations is not among them: nothing that proves imports it.
     """
     return tuple(
         name
         for name, source in _sources().items()
-        if _is_of_all(name) or (source.facts.reaches_out and not name.startswith(ASKING))
+        if _is_of_all(name) or (source.facts.reaches_out_at_import and not name.startswith(ASKING))
+    )
+
+
+@cache
+def _later() -> frozenset[str]:
+    """The modules that might change others when a function of theirs runs.
+
+    What such a function does with the help of others counts where these reach out themselves.
+    """
+    return frozenset(
+        name
+        for name, source in _sources().items()
+        if source.facts.reaches_out and not name.startswith(ASKING)
     )
 
 

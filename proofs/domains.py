@@ -390,6 +390,16 @@ GrpcCode = NewType("GrpcCode", int)
 Excess = NewType("Excess", int)
 """How much more something is than it may be, or less."""
 
+SpanProcessorEvents = NewType("SpanProcessorEvents", tuple[str, ...])
+"""What happens to a simple span processor, one after another."""
+
+SPAN_PROCESSOR_EVENTS = (
+    *("taken", "refused", "mute", "raises", "nests"),
+    *("unsampled", "random", "without context"),
+    *("flush is done", "flush is not done", "flush is mute", "flush raises"),
+    *("shutdown", "shutdown raises"),
+)
+
 ResponseBytes = NewType("ResponseBytes", bytes)
 """Octets that are mostly messages of Protocol Buffers."""
 
@@ -465,6 +475,9 @@ DOMAINS: dict[Any, Domain] = {
     GrpcCode: _finite(tuple(range(18))),
     Excess: _finite((-1, 0, 1, 2)),
     ResponseBytes: Domain(MESSAGES),
+    SpanProcessorEvents: Domain(
+        st.lists(st.sampled_from(SPAN_PROCESSOR_EVENTS), max_size=8).map(tuple)
+    ),
     propagation.Context: Domain(contexts()),
     propagation.TraceContextPropagator: Domain(st.just(propagation.TraceContextPropagator())),
     propagation.BaggagePropagator: Domain(st.just(propagation.BaggagePropagator())),

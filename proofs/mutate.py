@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ def mutate(
                 reached[reach.claim] = found
             if interrupted:
                 raise click.Abort
-            work = list(trials(reached, modules or every, options, memory))
+            work = trials(reached, modules or every, options, memory)
             for trial, judgements in asking.about("judging", work):
                 if isinstance(judgements, Exception):
                     judgements = trial.not_judged(str(judgements))
@@ -113,10 +113,11 @@ class Asking:
         self.console = console
         self.is_over = is_over
 
-    def about(self, doing: str, tasks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    def about(self, doing: str, tasks: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
         """Each task with what came of it, or with the exception that kept it from coming."""
+        # The first are being done while the last are still made.
         pending = {self.submit(run, task): task for task in tasks}
-        total = sum(task.size for task in tasks)
+        total = sum(task.size for task in pending.values())
         done = shown = 0
         with report.progress(self.console, doing) as progress:
             bar = progress.add_task("", total=total)

@@ -10,6 +10,11 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 
+def evaluated(expression: str, names: Mapping[str, object]) -> Any:
+    """The value of a Python expression in which these names stand for these values."""
+    return eval(expression, dict(names))
+
+
 class Line(NamedTuple):
     """A line that was logged, and whether a traceback comes with it."""
 

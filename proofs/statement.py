@@ -13,7 +13,7 @@ from pathlib import Path
 from .claim import Claim
 from .contracts import ContractClaim
 
-WRITTEN_IN = ("claims", "frozen", "reading", "spans", "wire")
+WRITTEN_IN = ("calls", "claims", "frozen", "observed", "reading", "spans", "wire")
 """The modules of the evidence in which claims say what they say; others only check it."""
 
 Place = tuple[str, str]

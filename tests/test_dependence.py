@@ -41,6 +41,7 @@ def _forgotten() -> Iterator[None]:
 def forget(surroundings: bool = True) -> None:
     dependence._digest.cache_clear()
     dependence._everywhere.cache_clear()
+    dependence._later.cache_clear()
     if surroundings:
         dependence._surroundings.cache_clear()
 
@@ -129,9 +130,13 @@ def test_a_change_concerns_the_claims_that_depend_on_the_module_and_no_others(
         with changed(name, text + "\n# Nothing.\n", tmp_path):
             return {c.id for c in every_claim() if dependence.digest(c) != every[c.id]}
 
-    assert "traceparent.round_trip" not in concerned("verified.exporter.retry")
     assert "traceparent.round_trip" in concerned("verified.traceparent")
-    assert "retry.four_statuses_are_retried" not in concerned("verified.otlp.answer")
+    assert "traceparent.round_trip" not in concerned("verified.baggage")
+    assert "traceparent.round_trip" not in concerned("verified.exporter.batching")
+    assert "baggage.got_is_what_was_set" not in concerned("verified.traceparent")
+    assert {id.partition(".")[0] for id in concerned("verified.otlp.grpc")} == {
+        *("contract_switch", "grpc", "otel", "otel_exporter", "patterns"),
+    }
     assert concerned("proofs.domains") == every.keys()
 
 

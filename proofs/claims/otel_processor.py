@@ -6,10 +6,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Literal, NewType
+from typing import Any, Literal
 from unittest.mock import patch
 
-from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, get_value
 from opentelemetry.context import Context as ApiContext
@@ -29,7 +28,7 @@ from verified.otel.processor import (
 from verified.otel.untraced import untraced
 
 from ..claim import Constant, claim
-from ..domains import DOMAINS, Domain
+from ..domains import SpanProcessorEvents
 from ..observed import Line, Measurements, environment, logged
 from ..verdict import Verdict
 
@@ -399,18 +398,6 @@ def batches_are_flushed(answer: Answer, millis: Literal[20_000] | None) -> bool:
     )
 
 
-Script = NewType("Script", tuple[str, ...])
-"""What happens to a simple processor, one after another."""
-
-EVENTS = (
-    *ANSWERS,
-    "nests",
-    *UNSAMPLED,
-    *("flush is done", "flush is not done", "flush is mute", "flush raises"),
-    *("shutdown", "shutdown raises"),
-)
-DOMAINS[Script] = Domain(st.lists(st.sampled_from(EVENTS), max_size=8).map(tuple))
-
 FLUSHES: dict[str, Any] = {
     "flush is done": True,
     "flush is not done": False,
@@ -436,7 +423,7 @@ FLUSHES: dict[str, Any] = {
     required=Verdict.TESTED,
     engines=("fuzz",),
 )
-def spans_are_exported_as_they_end(script: Script) -> bool:
+def spans_are_exported_as_they_end(events: SpanProcessorEvents) -> bool:
     exporter, told = _Scripted(), Measurements()
     made = VerifiedSimpleSpanProcessor(exporter, meter_provider=told.provider)
     calls: list[tuple[str, Any, bool]] = []
@@ -445,7 +432,7 @@ def spans_are_exported_as_they_end(script: Script) -> bool:
     is_open = True
     flushed: list[tuple[bool, bool]] = []
     with logged() as lines, patch.object(module, "monotonic_millis", lambda: 5):
-        for event in script:
+        for event in events:
             does, _, how = event.partition(" ")
             exporter.answer = ANSWERS.get(how or does)
             if event in UNSAMPLED:

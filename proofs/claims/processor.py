@@ -76,20 +76,8 @@ class Processor(BatchProcessor[str]):
         self.schedule = schedule
 
 
-class Guarded(Processor):
-    """A processor of which nothing is touched without its lock, and a handler may run at any read.
-
-    That nothing is, is what lets a schedule switch threads at the lock and not between.
-    """
-
-    def is_touched(self) -> None:
-        schedule = self.schedule
-        if schedule is not None and self._lock.owner is not schedule.current:
-            schedule.expect(False, "what the lock guards is touched without it")
-
-
 def _guarded(name: str) -> property:
-    def get(processor: Guarded) -> Any:
+    def get(processor: "Guarded") -> Any:
         processor.is_touched()
         if processor.schedule is not None:
             processor.schedule.interrupt()
@@ -98,15 +86,30 @@ def _guarded(name: str) -> property:
         except KeyError:
             raise AttributeError(name) from None
 
-    def set(processor: Guarded, value: Any) -> None:
+    def set(processor: "Guarded", value: Any) -> None:
         processor.is_touched()
         vars(processor)[name] = value
 
     return property(get, set)
 
 
-for _name in ("_state", "_pending", "_spans", "_flushes", "_result", "_worker"):
-    setattr(Guarded, _name, _guarded(_name))
+class Guarded(Processor):
+    """A processor of which nothing is touched without its lock, and a handler may run at any read.
+
+    That nothing is, is what lets a schedule switch threads at the lock and not between.
+    """
+
+    _state = _guarded("_state")
+    _pending = _guarded("_pending")
+    _spans = _guarded("_spans")
+    _flushes = _guarded("_flushes")
+    _result = _guarded("_result")
+    _worker = _guarded("_worker")
+
+    def is_touched(self) -> None:
+        schedule = self.schedule
+        if schedule is not None and self._lock.owner is not schedule.current:
+            schedule.expect(False, "what the lock guards is touched without it")
 
 
 class Exporter:
