@@ -46,7 +46,7 @@ from .prover import ALONE, CONCRETE, ENGINES, subject_name
 EACH = 5.0
 """The most that an engine may take with a mutant, in seconds of the processor."""
 
-SEARCH = 20.0
+SEARCH = 10.0
 """When no more engines are asked about a mutant, in seconds of the processor."""
 
 TOGETHER = 10

@@ -6,13 +6,24 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any, NamedTuple
 from unittest.mock import patch
+
+from . import sources
 
 
 def evaluated(expression: str, names: Mapping[str, object]) -> Any:
     """The value of a Python expression in which these names stand for these values."""
     return eval(expression, dict(names))
+
+
+def again(name: str) -> ModuleType:
+    """A module of the shipped code, run once more beside the one that is imported."""
+    source = sources.module(name)
+    made = ModuleType(name)
+    exec(compile(source.text, source.path, "exec", dont_inherit=True), vars(made))
+    return made
 
 
 class Line(NamedTuple):

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import Message
-from types import ModuleType
 from typing import Any, Literal
 
 from opentelemetry import baggage as api
@@ -29,10 +28,11 @@ from verified.otlp import exporter as sending
 from verified.otlp.answer import Answer, HttpAnswer, NoAnswer
 from verified.propagation import EMPTY, Context
 
-from .. import reading, sources
+from .. import reading
 from ..calls import calls
 from ..claim import Fault, claim
 from ..domains import Carrier, Headers, Metadata, Odd, Pairs, Uint64
+from ..observed import again
 from ..verdict import Verdict
 
 TRACES = VerifiedTraceContextPropagator()
@@ -517,14 +517,6 @@ def without_an_sdk_the_parent_is_sent_on(context: Context) -> bool:
     )
 
 
-def _again(name: str) -> ModuleType:
-    """A module of the shipped code, run once more beside the one that is imported."""
-    source = sources.module(name)
-    made = ModuleType(name)
-    exec(compile(source.text, source.path, "exec", dont_inherit=True), vars(made))
-    return made
-
-
 @claim(
     "The propagators for OpenTelemetry can be imported while a span is current and baggage is set, "
     "and look where OpenTelemetry keeps these",
@@ -539,8 +531,8 @@ def they_are_imported_in_any_context(sampled: bool) -> bool:
     with _current(api.set_baggage("a", "1", trace.set_span_in_context(span, ApiContext()))):
         try:
             keys = (
-                _again("verified.otel.trace_context")._SPAN_KEY,
-                _again("verified.otel.baggage")._BAGGAGE_KEY,
+                again("verified.otel.trace_context")._SPAN_KEY,
+                again("verified.otel.baggage")._BAGGAGE_KEY,
             )
         except ValueError:
             return False

@@ -1,13 +1,14 @@
 """Claims about the span processors for OpenTelemetry's SDK, with its spans and its meters."""
 
 import math
+import os
 import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Literal
-from unittest.mock import patch
+from unittest.mock import call, patch
 
 from opentelemetry import trace
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, get_value
@@ -27,9 +28,9 @@ from verified.otel.processor import (
 )
 from verified.otel.untraced import untraced
 
-from ..claim import Constant, claim
+from ..claim import Constant, Fault, claim
 from ..domains import SpanProcessorEvents
-from ..observed import Line, Measurements, environment, logged
+from ..observed import Line, Measurements, again, environment, logged
 from ..verdict import Verdict
 
 LOGGER = "verified.otel.processor"
@@ -194,9 +195,9 @@ def exporters_are_asked(
         lambda: asked.force_flush(5),
         asked.shutdown,
     )
-    for call in calls:
+    for each in calls:
         try:
-            outcomes.append(call())
+            outcomes.append(each())
         except ValueError:
             outcomes.append(ValueError)
         if _is_suppressed():
@@ -512,6 +513,19 @@ def forks_leave_no_lock(is_exporting: bool, by_itself: bool) -> bool:
         fork()
     is_nested = is_exporting and by_itself
     return seen == [Processed(nested=1) if is_nested else Processed(exported=1)]
+
+
+@claim(
+    "The interpreter is told to have simple processors go on in a child of a fork",
+    subject=module._fork_all,
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+    fault=Fault(LOGGER, "after_in_child=_fork_all", "after_in_parent=_fork_all"),
+)
+def forks_are_told_of() -> bool:
+    with patch.object(os, "register_at_fork") as at_fork:
+        made = again(LOGGER)
+    return at_fork.mock_calls == [call(after_in_child=vars(made)["_fork_all"])]
 
 
 @claim(

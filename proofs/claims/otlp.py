@@ -706,3 +706,18 @@ class NoCopy(Mapping[str, object]):
 
     def __len__(self) -> int:
         return 1
+
+
+@claim(
+    "Each surrogate of a text, of which UTF-8 has none, is sent as U+FFFD, and nothing else of the "
+    "text is another",
+    subject=(trace._utf8, Constant(trace.__name__, "_SURROGATE")),
+    required=Verdict.EXHAUSTED,
+    engines=("exhaustive",),
+)
+def surrogates_are_replaced() -> bool:
+    around = "d8\ud7ff\ue000\U0010ffff"
+    return all(
+        trace._utf8(f"{around}{chr(surrogate)}{around}") == f"{around}\ufffd{around}".encode()
+        for surrogate in range(0xD800, 0xE000)
+    )
