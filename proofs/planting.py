@@ -8,6 +8,7 @@ reads it too.
 from __future__ import annotations
 
 import ast
+import logging
 import signal
 import sys
 import threading
@@ -69,7 +70,19 @@ def planted(fault: Fault) -> Mutant:
 
 @contextmanager
 def applied(mutant: Mutant) -> Iterator[None]:
-    """Let the real code be the mutant."""
+    """Let the real code be the mutant; what its threads raise or log is not printed."""
+    before = threading.excepthook, logging.lastResort
+    threading.excepthook = lambda _: None
+    logging.lastResort = logging.NullHandler()
+    try:
+        with _applied(mutant):
+            yield
+    finally:
+        threading.excepthook, logging.lastResort = before
+
+
+@contextmanager
+def _applied(mutant: Mutant) -> Iterator[None]:
     if mutant.is_function is None:
         with sources.replaced(mutant.module):
             yield

@@ -61,4 +61,6 @@ class IdGenerator:
     def root(self, sampled: bool = False) -> SpanContext:
         """Return the context of a span that starts a new trace, its random flag set."""
         flags = RANDOM_TRACE_ID | SAMPLED if sampled else RANDOM_TRACE_ID
-        return SpanContext(self.generate_trace_id(), self.generate_span_id(), TraceFlags(flags))
+        return SpanContext(
+            self.generate_trace_id(), self.generate_span_id(), TraceFlags(flags), is_remote=False
+        )
