@@ -142,7 +142,7 @@ def test_a_change_concerns_the_claims_that_depend_on_the_module_and_no_others(
 
 CHANGES = [
     ("a constant", "verified.trace_flags", "= 0b00000001", "= 2"),
-    ("a default", "verified.id_generator", "sampled: bool = False", "sampled: bool = True"),
+    ("a default", "verified.span_context", "is_remote: bool = False", "is_remote: bool = True"),
     ("an expression", "verified.traceparent", "[0-9a-f]{32}", "[0-9a-f]{31}"),
     ("a decorator", "verified.traceparent", "@ensure(", "@ensure(lambda: True)\n@ensure("),
     ("a base class", "verified.ids", "class TraceId(_Id)", "class TraceId(_Id, object)"),
