@@ -394,7 +394,7 @@ FAULTS: Sequence[tuple[str, str, Verdict, Sequence[str]]] = [
         "a ratio that looks at the name",
         ratio(
             "def should_sample(self, **named):\n"
-            "    trace_id = named['trace_id'] + (len(named['name']) % 2 << 63)\n"
+            "    trace_id = (1 << 64) - 1 if len(named['name']) > 1 else 0\n"
             "    return super().should_sample(**{**named, 'trace_id': trace_id})"
         ),
         DEVIATES,

@@ -111,7 +111,7 @@ def test_a_mutant_is_the_module_with_one_node_changed(
     def both(text: str, tree: cst.Module, where: Any, node: cst.CSTNode, changed: Any) -> str:
         found = made(text, tree, where, node, changed)
         assert found == cast(cst.Module, tree.deep_replace(node, changed)).code
-        seen.append(found)
+        seen.append(mutants_module._of_as_many_lines(text, found))
         return found
 
     monkeypatch.setattr(mutants_module, "_with", both)
@@ -119,3 +119,16 @@ def test_a_mutant_is_the_module_with_one_node_changed(
     found = list(mutants_module._made(sources.module(inner.__module__), inner.__qualname__, True))
     assert {mutant.module.text for mutant in found} <= set(seen)
     assert found
+
+
+@pytest.mark.parametrize("subject", [IdGenerator.root, batching._looked])
+def test_a_mutant_leaves_all_other_functions_as_they_are(subject: object) -> None:
+    """Also where they stand, which is part of their code."""
+    inner = sources.innermost(subject)
+    before = sources.module(inner.__module__).codes
+    found = list(mutants([subject]))  # type: ignore[list-item]
+    assert any(mutant.now.count(",") < mutant.was.count(",") for mutant in found)
+    for mutant in found:
+        after = mutant.module.codes
+        assert after.keys() == before.keys()
+        assert {name for name in after if after[name] != before[name]} <= {inner.__qualname__}
