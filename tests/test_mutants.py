@@ -131,4 +131,6 @@ def test_a_mutant_leaves_all_other_functions_as_they_are(subject: object) -> Non
     for mutant in found:
         after = mutant.module.codes
         assert after.keys() == before.keys()
-        assert {name for name in after if after[name] != before[name]} <= {inner.__qualname__}
+        changed = {name for name in after if after[name] != before[name]}
+        # A class has the code of its functions.
+        assert all(inner.__qualname__.startswith(name) for name in changed)
