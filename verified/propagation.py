@@ -63,9 +63,11 @@ class MappingGetter:
     """Reads from a mapping of names to values, each one value or a list or tuple of them."""
 
     def get(self, carrier: Mapping[Any, Any], key: str) -> Any:
+        """Return the first value of this name in any case (OpenTelemetry, "Get"); None for none."""
         return next(iter(self.get_all(carrier, key)), None)
 
     def get_all(self, carrier: Mapping[Any, Any], key: str) -> list[Any]:
+        """Return all values of this name in any case, in order (OpenTelemetry, "GetAll")."""
         values: list[Any] = []
         for name, held in carrier.items():
             if same_name(name, key):
@@ -73,6 +75,7 @@ class MappingGetter:
         return values
 
     def keys(self, carrier: Mapping[Any, Any]) -> list[Any]:
+        """Return the names that the carrier has (OpenTelemetry, "Keys")."""
         return list(carrier)
 
 
@@ -80,6 +83,7 @@ class MappingSetter:
     """Writes to a mapping of names to values; a name is written in the case that is given."""
 
     def set(self, carrier: MutableMapping[Any, Any], key: str, value: str) -> None:
+        """Give a name this value, and no other in any case (OpenTelemetry, "Set")."""
         for name in [name for name in carrier if name != key and same_name(name, key)]:
             del carrier[name]
         carrier[key] = value
@@ -193,6 +197,7 @@ class TraceContextPropagator:
 
     @property
     def fields(self) -> tuple[str, ...]:
+        """The names that it sets (OpenTelemetry, "Fields")."""
         return traceparent.NAME, tracestate.NAME
 
     @ensure(
@@ -242,6 +247,7 @@ class BaggagePropagator:
 
     @property
     def fields(self) -> tuple[str, ...]:
+        """The name that it sets (OpenTelemetry, "Fields")."""
         return (baggage.NAME,)
 
     @ensure(
@@ -277,6 +283,7 @@ class CompositePropagator:
 
     @property
     def fields(self) -> tuple[str, ...]:
+        """The names that its propagators set, each once (OpenTelemetry, "Fields")."""
         return tuple(dict.fromkeys(name for each in self._propagators for name in each.fields))
 
     def extract(self, carrier: Any, context: Context = EMPTY, getter: Getter = GETTER) -> Context:

@@ -38,6 +38,7 @@ class VerifiedBaggagePropagator(TextMapPropagator):
 
     @property
     def fields(self) -> set[str]:
+        """The name that it sets (OpenTelemetry, "Fields")."""
         return {baggage.NAME}
 
     def extract(

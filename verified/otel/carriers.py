@@ -27,7 +27,9 @@ class HeadersGetter(Getter[Any]):
     """
 
     def get(self, carrier: Any, key: str) -> list[str] | None:
+        """Return all values of this name in any case, in order; None for none ("Getter")."""
         return GETTER.get_all(carrier, key) or None
 
     def keys(self, carrier: Any) -> list[str]:
+        """Return the names that the carrier has ("Getter")."""
         return GETTER.keys(carrier)

@@ -60,6 +60,7 @@ class LazyTraceState(trace.TraceState):
         return self if changed is self._list else self._of(changed.header)
 
     def add(self, key: str, value: str) -> "LazyTraceState":
+        """Return it with this member in front; itself if it has the key, or either is not valid."""
         return self._changed(self._list.add(key, value))
 
     def update(self, key: str, value: str) -> "LazyTraceState":
@@ -67,13 +68,16 @@ class LazyTraceState(trace.TraceState):
         return self._changed(self._list.with_member(key, value))
 
     def delete(self, key: str) -> "LazyTraceState":
+        """Return the trace state without the key; itself if it has none."""
         return self._changed(self._list.delete(key))
 
     def to_header(self) -> str:
+        """Return the list as it is sent; empty if it has no member."""
         return self._header
 
     @classmethod
     def from_header(cls, header_list: list[str]) -> "LazyTraceState":
+        """Return the trace state of these headers together; an empty one if they are no list."""
         return cls._of(propagation.trace_state(header_list))
 
     def __bool__(self) -> bool:
@@ -92,12 +96,15 @@ class LazyTraceState(trace.TraceState):
         return len(self._members)
 
     def keys(self) -> KeysView[str]:
+        """The keys, the newest first."""
         return self._members.keys()
 
     def items(self) -> ItemsView[str, str]:
+        """The members, the newest first."""
         return self._members.items()
 
     def values(self) -> ValuesView[str]:
+        """The values, the newest first."""
         return self._members.values()
 
     def __repr__(self) -> str:
@@ -110,6 +117,7 @@ class VerifiedTraceContextPropagator(TextMapPropagator):
 
     @property
     def fields(self) -> set[str]:
+        """The names that it sets (OpenTelemetry, "Fields")."""
         return {traceparent.NAME, tracestate.NAME}
 
     def extract(
