@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import importlib
+import logging
 import multiprocessing
 import os
 import signal
@@ -81,6 +82,12 @@ def _get_ready() -> None:
 def _prove(task: Task) -> Result:
     with drawn.remembered(task.place):
         return prove(_claims()[task.id], task.options, task.engines, task.bites)
+
+
+def _begin() -> None:
+    """Begin a worker, in which what a mutant logs that outlives its claim is nobody's concern."""
+    logging.lastResort = logging.NullHandler()
+    _end_with_the_caller()
 
 
 def _end_with_the_caller() -> None:
@@ -214,7 +221,7 @@ def _processes(jobs: int) -> Iterator[Submit]:
 
 def _pool(jobs: int) -> Any:
     context: Any = multiprocessing.get_context("spawn")
-    return ProcessPool(max_workers=jobs, initializer=_end_with_the_caller, context=context)
+    return ProcessPool(max_workers=jobs, initializer=_begin, context=context)
 
 
 @contextmanager
