@@ -132,6 +132,7 @@ class FunctionClaim(Claim):
         self.subject = tuple(subject)
         self.fault = fault
 
+    # To mypy a property is less than the attribute, which nobody sets.
     @cached_property
     def parameters(self) -> Mapping[str, Any]:  # type: ignore[override]
         hints = typing.get_type_hints(self.function)

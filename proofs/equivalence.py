@@ -188,7 +188,7 @@ def same_value(value: Any, other: Any) -> bool:
 
 
 def _compiled(pattern: re.Pattern[Any]) -> list[int]:
-    """The program that a regular expression is."""
+    """The program that a regular expression is, of which ``re`` gives away nothing in public."""
     flags = pattern.flags & ~re.UNICODE if isinstance(pattern.pattern, str) else pattern.flags
     parsed = re._parser.parse(pattern.pattern, flags)  # type: ignore[attr-defined]
     found: list[int] = re._compiler._code(parsed, flags)  # type: ignore[attr-defined]

@@ -19,8 +19,8 @@ from . import report, runner
 from .claim import every_claim
 from .engines import Options
 from .memory import Memory, default_folder
-from .mutation import Judgement, Place, Reach, Reached, shipped, trials
-from .score import APART, Score, listed
+from .mutation import APART, Judgement, Place, Reach, Reached, shipped, trials
+from .score import Score, listed
 
 
 @click.command()

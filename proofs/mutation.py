@@ -74,6 +74,13 @@ ERROR = "error"
 """It could not be judged."""
 
 
+APART: Mapping[str, str] = {
+    "verified.strategies": "draws the inputs of the claims, and is evidence like them",
+    "verified.toolkit": "gives names of the evidence to claims of others",
+}
+"""Modules whose mutants are not judged, and why."""
+
+
 class Place(NamedTuple):
     """A function or constant of the shipped code, or, without name, what its import does."""
 
@@ -483,9 +490,15 @@ def _tried(mutant: Mutant, asked: Asked, anew: bool) -> Answer:
     before = _value(mutant)
     if anew:
         try:
-            module = _imported_anew(mutant.module)
+            _import_anew(mutant.module)
         except Exception:
             return STILLBORN, "", ""
+        try:
+            module: Any = importlib.import_module(__name__)
+            module.sources.stand_in(mutant.module)
+            module._claims()
+        except Exception as error:
+            return RAISED, f"the import of the claims: {error}", ""
         if equivalence.same_value(before, _value(mutant)):
             return OF_THE_SAME_VALUE
         answer: Answer = module.ask(asked, None)
@@ -518,17 +531,14 @@ def _depends_on_the_system(mutant: Mutant) -> bool:
     return any(isinstance(n, ast.Name) and n.id == "os" for v in values for n in ast.walk(v))
 
 
-def _imported_anew(changed: sources.Module) -> Any:
-    """This module, after it and all of the code were imported with a changed text in place."""
-    names = list(shipped())
+def _import_anew(changed: sources.Module) -> None:
+    """Import the code again with a changed text in place, and leave the evidence to be imported."""
+    names = [name for name in shipped() if name not in APART]
     for name in [name for name in sys.modules if dependence.is_ours(name)]:
         del sys.modules[name]
     sys.meta_path.insert(0, Instead([changed]))
     for name in names:
         importlib.import_module(name)
-    module: Any = importlib.import_module(__name__)
-    module.sources.stand_in(changed)
-    return module
 
 
 def ask(asked: Asked, mutant: Mutant | None) -> Answer:

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from .grammar import SPEC
 from .mutation import (
+    APART,
     EQUIVALENT,
     ERROR,
     KILLED,
@@ -45,12 +46,6 @@ WHOLE = (
     "verified.tracestate",
 )
 """Modules of which no mutant may survive."""
-
-APART: Mapping[str, str] = {
-    "verified.strategies": "draws the inputs of the claims, and is evidence like them",
-    "verified.toolkit": "gives names of the evidence to claims of others",
-}
-"""Modules whose mutants are not judged, and why."""
 
 
 def listed() -> dict[str, str]:

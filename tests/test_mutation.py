@@ -125,7 +125,7 @@ def test_every_module_is_judged_but_those_that_the_report_names() -> None:
         for name, module in shipped().items()
     }
     assert found - names == {"__main__.py"}
-    assert set(score.APART) < shipped().keys()
+    assert set(mutation.APART) < shipped().keys()
 
 
 def test_ids_name_one_mutant_each_and_no_line() -> None:

@@ -1,9 +1,9 @@
 """Claims about sockets on which everything together is done before one deadline."""
 
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Literal
+from unittest.mock import patch
 
 from verified.otlp import deadline
 from verified.otlp.deadline import Deadline, TimedSocket
@@ -38,19 +38,6 @@ class _Clock:
         self.now += seconds
 
 
-@contextmanager
-def _in_place(**names: Any) -> Iterator[None]:
-    """Let these stand for the modules that the code under proof imports."""
-    before = {name: getattr(deadline, name) for name in names}
-    for name, value in names.items():
-        setattr(deadline, name, value)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(deadline, name, value)
-
-
 def _outcome(function: Callable[[], Any]) -> Any:
     """What a function returns, or the class of what it raises."""
     try:
@@ -70,7 +57,7 @@ def what_is_left_is_the_time_until_the_deadline(
     seconds: Literal[None, 0, 1, 2, 10_000_000], passed: Literal[0, 1, 2, 3], ended: bool
 ) -> bool:
     clock = _Clock()
-    with _in_place(time=clock):
+    with patch.multiple(deadline, time=clock):
         watched = Deadline()
         first = watched.left()
         watched.start(seconds)
@@ -256,7 +243,7 @@ def _connected(network: _Network, seconds: float | None) -> Any:
     It is "wrong" if a wait was too long, or a connection is left behind or not as it must be.
     """
     made: Any = None
-    with _in_place(time=network.clock, socket=network, threading=network):
+    with patch.multiple(deadline, time=network.clock, socket=network, threading=network):
         network.watched.start(seconds)
         try:
             made = network.watched.connect("one.example", 4318, (OPTION, OPTION))
@@ -390,7 +377,7 @@ def slow_connections_are_given_up_in_time(
     clock = _Clock(seconds)
     content = bytes(range(size))
     slow = _Slow(clock, pace, content)
-    with _in_place(time=clock):
+    with patch.multiple(deadline, time=clock):
         watched = Deadline()
         timed = TimedSocket(slow, watched)
         watched.start(seconds)
@@ -417,7 +404,7 @@ def slow_connections_are_given_up_in_time(
 def files_outlive_the_socket(twice: bool) -> bool:
     one, other = socket.socketpair()
     # What has come is there at once; only what waits for more needs the time.
-    with one, other, _in_place(time=_Clock()):
+    with one, other, patch.multiple(deadline, time=_Clock()):
         watched = Deadline()
         watched.start(0.1)
         timed = TimedSocket(one, watched)
