@@ -23,7 +23,7 @@ from rich.console import Console
 
 import verified
 
-from . import report, runner
+from . import options, report, runner
 from .audit import Audit, Stale, invariants
 from .claim import ENGINES, MODULES, Claim, claim_of, every_claim
 from .conform.command import conform
@@ -32,7 +32,7 @@ from .diagram import document
 from .engines import Options, induction
 from .grammar import SPEC
 from .machine import MACHINES
-from .memory import Memory, default_folder
+from .memory import Memory
 from .mutate import mutate
 from .prover import Result, subject_name
 from .requirements import discharged_by, requirements
@@ -85,19 +85,8 @@ of_modules = click.option(
     help="Only claims that discharge this requirement of spec/.",
 )
 @click.option("--engine", metavar="NAME", help=f"Only this engine: {', '.join(ENGINES)}.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    default=os.cpu_count() or 1,
-    show_default=True,
-    help="Processes that prove.",
-)
-@click.option(
-    "--dask",
-    "cluster",
-    metavar="ADDRESS",
-    help="Prove on the Dask cluster with this scheduler instead; needs the extra `cluster`.",
-)
+@options.jobs
+@options.dask
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -146,14 +135,7 @@ of_modules = click.option(
     show_default=True,
     help="Where tests for refuted claims are written.",
 )
-@click.option(
-    "--cache",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=default_folder,
-    envvar="VERIFIED_CACHE",
-    show_default="build/cache, or $XDG_CACHE_HOME/verified",
-    help="Where is remembered what need not be computed again.",
-)
+@options.cache
 @click.option("--no-cache", is_flag=True, help="Compute everything, and remember nothing.")
 @click.option(
     "--certificates",
@@ -191,7 +173,7 @@ def prove(
     is_whole = expression is None and engine is None and needed is None
     if is_whole and MODULES not in os.environ:
         check_that_none_is_missing(claims)
-    options = Options(timeout=timeout, examples=examples, seed=seed, examples_at=database)
+    spending = Options(timeout=timeout, examples=examples, seed=seed, examples_at=database)
     engines = None if engine is None else [engine]
     memory = None if no_cache else Memory(cache)
     selection = {
@@ -210,7 +192,7 @@ def prove(
     show = _live if console.is_terminal else _plain
     with runner.interruptions() as interrupted:
         coming = runner.run(
-            claims, options, engines, jobs, lambda: bool(interrupted), memory, cluster
+            claims, spending, engines, jobs, lambda: bool(interrupted), memory, cluster
         )
         try:
             show(console, coming, len(claims), results.append)

@@ -6,7 +6,6 @@ mutants that are no fault says what is not so; 2 for what is wrong with the call
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -15,38 +14,25 @@ from typing import Any
 import click
 from rich.console import Console
 
-from . import report, runner
+from . import options, report, runner
 from .claim import every_claim
 from .engines import Options
-from .memory import Memory, default_folder
+from .memory import Memory
 from .mutation import APART, Judgement, Place, Reach, Reached, shipped, trials
 from .score import Score, listed
 
 
 @click.command()
 @click.argument("modules", metavar="[MODULE]...", nargs=-1)
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    default=os.cpu_count() or 1,
-    show_default=True,
-    help="Processes that judge.",
-)
-@click.option("--dask", "cluster", metavar="ADDRESS", help="Judge on this Dask cluster instead.")
+@options.jobs
+@options.dask
 @click.option(
     "--json",
     "json_file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write what became of each mutant as JSON.",
 )
-@click.option(
-    "--cache",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=default_folder,
-    envvar="VERIFIED_CACHE",
-    show_default="build/cache, or $XDG_CACHE_HOME/verified",
-    help="Where inputs are remembered that were drawn.",
-)
+@options.cache
 def mutate(
     modules: tuple[str, ...],
     jobs: int,
@@ -64,7 +50,7 @@ def mutate(
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     console = Console(soft_wrap=not sys.stdout.isatty())
-    options = Options()
+    spending = Options()
     memory = Memory(cache) if cluster is None else None
     judged: list[tuple[Place, Judgement]] = []
     is_complete = False
@@ -73,7 +59,7 @@ def mutate(
             reached: dict[str, Reached] = {}
             asking = Asking(submit, console, lambda: bool(interrupted))
             for reach, found in asking.about(
-                "running", [Reach(c.id, options, memory) for c in every_claim()]
+                "running", [Reach(c.id, spending, memory) for c in every_claim()]
             ):
                 if isinstance(found, Exception):
                     raise click.ClickException(f"{reach.claim}: {found}")
@@ -84,7 +70,7 @@ def mutate(
                 reached[reach.claim] = found
             if interrupted:
                 raise click.Abort
-            work = trials(reached, modules or every, options, memory)
+            work = trials(reached, modules or every, spending, memory)
             for trial, judgements in asking.about("judging", work):
                 if isinstance(judgements, Exception):
                     judgements = trial.not_judged(str(judgements))
