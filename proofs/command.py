@@ -167,6 +167,10 @@ def prove(
     against: Path | None,
 ) -> None:
     """Prove the claims and say how strong the evidence is."""
+    # Hypothesis keeps a cache of Unicode data; not in the folder of whoever calls.
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", tempfile.gettempdir() + "/hypothesis")
+    if cluster is None:
+        runner.start()
     claims = selected(expression, engine, needed)
     if against is not None and len(claims) < len(every_claim()):
         raise click.UsageError("--against compares what all claims show, and some are left out")
@@ -187,8 +191,6 @@ def prove(
     console = Console(soft_wrap=not sys.stdout.isatty())
     results: list[Result] = []
     complete = False
-    # Hypothesis keeps a cache of Unicode data; not in the folder of whoever calls.
-    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", tempfile.gettempdir() + "/hypothesis")
     show = _live if console.is_terminal else _plain
     with runner.interruptions() as interrupted:
         coming = runner.run(

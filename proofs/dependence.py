@@ -19,6 +19,7 @@ import ast
 import hashlib
 import inspect
 import json
+import marshal
 import os
 import platform
 import sys
@@ -26,7 +27,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from functools import cache, cached_property
 from importlib.metadata import distributions, version
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import z3
@@ -171,24 +172,41 @@ class Source:
     @cached_property
     def facts(self) -> Facts:
         """What is found out of it, which is remembered if there is a memory."""
-        if _memory is None:
-            return self._found()
-        key = "\0".join([sys.version, _sources()[__name__].text, self.name, self.text])
-        stored = _memory.get("facts", key)
-        if stored is not None:
-            return Facts(*json.loads(stored))
-        found = self._found()
-        _memory.put("facts", key, json.dumps(found).encode())
+
+        def find() -> bytes:
+            found = Facts(
+                self.imports,
+                self.strings,
+                self.sees_all,
+                self.reaches_out,
+                self.reaches_out_at_import,
+            )
+            return json.dumps(found).encode()
+
+        return Facts(*json.loads(self._remembered("facts", find)))
+
+    @cached_property
+    def codes(self) -> Mapping[str, CodeType | None]:
+        """The code of each function that it defines, which is remembered if there is a memory."""
+
+        def find() -> bytes:
+            source = sources.Module(self.name, "", self.text)
+            return marshal.dumps({name: source.codes.get(name) for name in source.definitions})
+
+        found: Mapping[str, CodeType | None] = marshal.loads(self._remembered("codes", find))
         return found
 
-    def _found(self) -> Facts:
-        return Facts(
-            self.imports,
-            self.strings,
-            self.sees_all,
-            self.reaches_out,
-            self.reaches_out_at_import,
-        )
+    def _remembered(self, kind: str, find: Callable[[], bytes]) -> bytes:
+        """What is found out of it by this module, which depends on the flags of Python too."""
+        if _memory is None:
+            return find()
+        how = _sources()[__name__].text, _sources()[sources.__name__].text
+        key = "\0".join([sys.version, repr(sys.flags), *how, self.name, self.text])
+        found = _memory.get(kind, key)
+        if found is None:
+            found = find()
+            _memory.put(kind, key, found)
+        return found
 
     @cached_property
     def imports(self) -> Sequence[tuple[str, str | None, str]]:
@@ -350,14 +368,21 @@ def _closure(roots: Iterable[str]) -> set[str]:
         if name in found or name not in _sources():
             continue
         found.add(name)
-        facts = _sources()[name].facts
-        led = [module for at, member, _ in facts.imports for module in _defining(at, member)]
-        if _is_of_all(name):
-            led = [module for module in led if _is_of_all(module)]
-        waiting += [*led, *facts.strings]
-        if name.startswith(f"{CLAIMS}.") and facts.sees_all:
-            waiting += [each for each in _sources() if each.startswith("verified")]
+        waiting += _leads_to(name)
     return found | {package for name in found for package in _packages(name)}
+
+
+@cache
+def _leads_to(name: str) -> Collection[str]:
+    """The modules that one imports, or otherwise depends on."""
+    facts = _sources()[name].facts
+    led = {module for at, member, _ in facts.imports for module in _defining(at, member)}
+    if _is_of_all(name):
+        led = set(filter(_is_of_all, led))
+    led.update(facts.strings)
+    if name.startswith(f"{CLAIMS}.") and facts.sees_all:
+        led.update(each for each in _sources() if each.startswith("verified"))
+    return led & _sources().keys()
 
 
 def _defining(module: str, name: str | None) -> Iterator[str]:
@@ -397,10 +422,8 @@ def _data() -> Sequence[tuple[str, str]]:
 
 def versions() -> Sequence[object]:
     """Python, the machine, the solver that is loaded, and all that is installed."""
-    installed = sorted(
-        (str(d.name), d.version, hashlib.sha256((d.read_text("RECORD") or "").encode()).hexdigest())
-        for d in distributions()
-    )
+    # A record names what is installed, its version, and the digest of each file.
+    installed = sorted(_sha256(d.read_text("RECORD") or f"{d.metadata}") for d in distributions())
     machine = (platform.system(), platform.machine(), platform.libc_ver())
     return [sys.version, sys.implementation.name, machine, z3.get_full_version(), installed]
 
@@ -425,11 +448,9 @@ def _runs_as_written() -> bool:
 
 def runs_as_written(module: ModuleType) -> bool:
     """Whether each function that the source of a module defines is there, as it is defined."""
-    text = _sources()[module.__name__].text
-    source = sources.Module(module.__name__, str(module.__file__), text)
     return all(
-        getattr(_found(module, name), "__code__", None) == source.codes.get(name)
-        for name in source.definitions
+        getattr(_found(module, name), "__code__", None) == code
+        for name, code in _sources()[module.__name__].codes.items()
     )
 
 

@@ -92,12 +92,27 @@ class Language:
         # By derivatives: an automaton of all that might be asked can be large.
         left: Language = self
         for character in text:
-            left = derivative(left, ord(character))
+            left = left._after[character]
         return nullable(left)
+
+    @cached_property
+    def _after(self) -> _Derivatives:
+        return _Derivatives(self)
 
     def shortest(self) -> str | None:
         """A shortest string of the language; None if the language is empty."""
         return self.automaton.shortest()
+
+
+class _Derivatives(dict[str, Language]):
+    """The derivatives of a language by characters, each found when it is first asked for."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+
+    def __missing__(self, character: str) -> Language:
+        found = self[character] = derivative(self._language, ord(character))
+        return found
 
 
 @dataclass(frozen=True, eq=False)

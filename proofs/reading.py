@@ -7,6 +7,7 @@ both sides and cancel out. These functions are slow and plain.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from .grammar import Grammar
@@ -22,11 +23,14 @@ VALUE = Grammar("baggage", "value")
 MEMBER = Grammar("baggage", "list-member")
 METADATA = Grammar("baggage", "metadata")
 
-LITERAL = frozenset(c for c in map(chr, range(128)) if c != "%" and VALUE.matches(c))
-"""The characters of a value that are sent as they are."""
-
 Members = list[tuple[str, str]]
 Entries = list[tuple[str, str, str]]
+
+
+@cache
+def literal() -> frozenset[str]:
+    """The characters of a value that are sent as they are."""
+    return frozenset(c for c in map(chr, range(128)) if c != "%" and VALUE.matches(c))
 
 
 def state_members(header: str) -> Members:
@@ -110,9 +114,9 @@ def latest(members: Iterable[tuple[str, str, str]]) -> Entries:
 
 def member(name: str, value: str, metadata: str) -> str:
     """The member that stands for an entry."""
-    sent = quote_from_bytes(readable(value).encode(), safe="".join(LITERAL))
+    sent = quote_from_bytes(readable(value).encode(), safe="".join(literal()))
     # Python leaves these as they are, and so does the grammar.
-    assert {"-", ".", "_", "~"} <= LITERAL
+    assert {"-", ".", "_", "~"} <= literal()
     return f"{name}={sent}" + (f";{metadata}" if metadata else "")
 
 

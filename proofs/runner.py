@@ -1,8 +1,8 @@
 """Runs claims in processes of their own, so that one that hangs or dies is only one.
 
-Each worker starts as a new interpreter: no solver, no hash seed and no switched
-contract of the calling process reaches into a proof. A claim that overruns its limit
-is stopped with its process, solver and all.
+Each worker is a copy of a new interpreter that has imported what proving needs and has done
+nothing else: no solver, no hash seed and no switched contract of the calling process reaches
+into a proof. A claim that overruns its limit is stopped with its process, solver and all.
 
 What an earlier run found out, and may stand for what this one would, is not found out again.
 """
@@ -15,14 +15,16 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, TimeoutError, wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from multiprocessing import connection
+from functools import cache, lru_cache
+from multiprocessing import connection, forkserver
 from typing import Any, Protocol
+from unittest.mock import patch
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -74,7 +76,7 @@ def _claims() -> dict[str, Claim]:
     return {claim.id: claim for claim in every_claim()}
 
 
-def _get_ready() -> None:
+def get_ready() -> None:
     """Import what proving needs."""
     _claims()
 
@@ -84,8 +86,10 @@ def _prove(task: Task) -> Result:
         return prove(_claims()[task.id], task.options, task.engines, task.bites)
 
 
-def _begin() -> None:
+def _begin(environment: Mapping[str, str]) -> None:
     """Begin a worker, in which what a mutant logs that outlives its claim is nobody's concern."""
+    os.environ.clear()
+    os.environ.update(environment)
     logging.lastResort = logging.NullHandler()
     _end_with_the_caller()
 
@@ -125,6 +129,7 @@ def run(
     # Processes start while this one looks up what is remembered.
     with workers(min(jobs, len(claims) or 1), cluster) as submit:
         dependence.remember_in(memory)
+        known: list[Result] = []
         keys: dict[str, str] = {}
         tasks: list[tuple[Claim, Task]] = []
         blank = Task("", options, None if engines is None else tuple(engines), _limit(options))
@@ -133,18 +138,17 @@ def run(
             if memory is None or key is None:
                 tasks.append((claim, replace(blank, id=claim.id)))
                 continue
-            known = remembered.recall(memory, claim, key)
-            if known.result is not None:
-                yield known.result
+            earlier = remembered.recall(memory, claim, key)
+            if earlier.result is not None:
+                known.append(earlier.result)
                 continue
             keys[claim.id] = key
             place = None if cluster is not None else place_of_inputs(memory, claim)
-            tasks.append((claim, replace(blank, id=claim.id, bites=known.bites, place=place)))
-        if not tasks or is_over():
-            return
+            tasks.append((claim, replace(blank, id=claim.id, bites=earlier.bites, place=place)))
         took = {c.id: _took(memory, c) for c, _ in tasks}
         tasks.sort(key=lambda t: (-took[t[0].id], "symbolic" not in t[0].engines, t[0].id))
         pending = {submit(_prove, task): claim for claim, task in tasks}
+        yield from known
         for future in finished(pending, is_over):
             claim = pending[future]
             result = _result(future, claim, blank.limit)
@@ -201,27 +205,55 @@ def workers(jobs: int, cluster: str | None) -> AbstractContextManager[Submit]:
 @contextmanager
 def _processes(jobs: int) -> Iterator[Submit]:
     """So many processes of this machine, each of which ends when this one does."""
-    # A contract that raises would hide from a claim what the code does, so the code runs
-    # as it is shipped. Workers take the setting from the environment that they start in.
-    before = os.environ.get("VERIFIED_CONTRACTS")
-    os.environ["VERIFIED_CONTRACTS"] = "0"
     pool = _pool(jobs)
     try:
         for _ in range(jobs):
-            pool.schedule(_get_ready)
+            pool.schedule(get_ready)
         yield lambda function, task: pool.schedule(function, args=(task,), timeout=task.limit)
     finally:
         pool.stop()
         pool.join()
-        if before is None:
-            del os.environ["VERIFIED_CONTRACTS"]
-        else:
-            os.environ["VERIFIED_CONTRACTS"] = before
 
 
 def _pool(jobs: int) -> Any:
-    context: Any = multiprocessing.get_context("spawn")
-    return ProcessPool(max_workers=jobs, initializer=_begin, context=context)
+    start()
+    context: Any = multiprocessing.get_context("forkserver")
+    return ProcessPool(
+        max_workers=jobs, initializer=_begin, initargs=[_environment()], context=context
+    )
+
+
+@cache
+def start() -> None:
+    """Start the process of which workers are copies; it imports meanwhile what they need.
+
+    It imports from where this process does, and nothing from the working directory besides. It
+    ends when this process has.
+    """
+    multiprocessing.set_forkserver_preload([f"{__package__}.worker"])
+    path = {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"}
+    with patch.dict(os.environ, _environment() | path), _deaf():
+        forkserver.ensure_running()
+
+
+def _environment() -> dict[str, str]:
+    """The environment in which claims are proved."""
+    # A contract that raises would hide from a claim what the code does, so the code runs
+    # as it is shipped.
+    return {**os.environ, "VERIFIED_CONTRACTS": "0"}
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let processes that start meanwhile leave Ctrl-C to this one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -256,7 +288,6 @@ def _pool_of_this_worker() -> Any:
             "a worker of Dask that may start no processes cannot stop a claim that hangs: start "
             "it with --no-nanny, or with DASK_DISTRIBUTED__WORKER__DAEMON=False"
         )
-    os.environ["VERIFIED_CONTRACTS"] = "0"
     pool = _pool(os.cpu_count() or 1)
     atexit.register(pool.stop)
     return pool

@@ -157,6 +157,21 @@ def test_workers_end_with_a_caller_that_is_killed(tmp_path: Path) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
+def test_nothing_that_proves_is_imported_from_the_working_directory(tmp_path: Path) -> None:
+    names = ("signal", "queue", "hypothesis", "pebble", "proofs")
+    for name in names:
+        (tmp_path / f"{name}.py").write_text("open(f'{__name__} was imported', 'w').close()\n")
+    program = Path(sys.executable).with_name("verified")
+    run = subprocess.run(
+        [program, "prove", "-k", "name_is_lowercase", "--no-cache"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert sorted(path.stem for path in tmp_path.iterdir()) == sorted(names)
+
+
 def test_the_matcher_reads_words_and_operators() -> None:
     wanted = command.matcher("(traceparent or ids) and not contract")
     assert wanted("traceparent.round_trip")

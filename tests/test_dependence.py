@@ -42,6 +42,7 @@ def forget(surroundings: bool = True) -> None:
     dependence._digest.cache_clear()
     dependence._everywhere.cache_clear()
     dependence._later.cache_clear()
+    dependence._leads_to.cache_clear()
     if surroundings:
         dependence._surroundings.cache_clear()
 
@@ -280,6 +281,9 @@ def test_the_list_of_claims_is_read_by_the_command_alone() -> None:
 
 DIGEST = (
     "from proofs import dependence; from proofs.claim import claim_of; "
+    "from proofs.memory import Memory; from pathlib import Path; "
+    # What was compiled is remembered, which is to hide nothing from a later process.
+    "dependence.remember_in(Memory(Path('remembered'))); "
     "print(dependence.digest(claim_of('traceparent.round_trip')))"
 )
 

@@ -1,6 +1,7 @@
 """A claim that hangs or dies is one claim, not the run."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,21 @@ def test_a_claim_that_kills_its_process_is_an_error(monkeypatch: pytest.MonkeyPa
     assert found["faulty.exits"].verdict is Verdict.ERROR
     assert "died" in str(found["faulty.exits"].reason)
     assert found[GOOD.id].passed
+
+
+def test_workers_are_copies_of_one_that_imported_what_they_need() -> None:
+    with runner.workers(2, None) as submit:
+        task = runner.Task("", Options(), None, limit=60)
+        found = [submit(observed, task).result() for _ in range(2)]
+    for modules, contracts, parent in found:
+        assert {"proofs.worker", "proofs.claims.ids"} <= modules
+        assert contracts == "0"
+        assert parent != os.getpid()
+
+
+def observed(_: runner.Task) -> tuple[set[str], str | None, int]:
+    """What a worker has imported, the setting of its contracts, and whose child it is."""
+    return set(sys.modules), os.environ.get("VERIFIED_CONTRACTS"), os.getppid()
 
 
 def test_every_claim_gets_one_result() -> None:

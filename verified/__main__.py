@@ -5,6 +5,7 @@ one place where the shipped code knows of them, and it imports them by name only
 the command is run, or ``verified.toolkit`` imported.
 """
 
+import os
 import sys
 import traceback
 from importlib import import_module
@@ -27,6 +28,8 @@ def proofs(module: str) -> Any:
 
 def main() -> None:
     """Run the command line; exits with its status."""
+    # What else is installed here has no part in what Hypothesis draws.
+    os.environ.setdefault("HYPOTHESIS_NO_PLUGINS", "1")
     try:
         command = proofs("command")
     except ModuleNotFoundError as missing:

@@ -106,7 +106,7 @@ check(
     with_headers(
         _member(
             _names,
-            st.text(st.sampled_from(sorted(reading.LITERAL - {"+"})), min_size=1, max_size=4),
+            st.text(st.sampled_from(sorted(reading.literal() - {"+"})), min_size=1, max_size=4),
         )
     ),
     premise=PASSED_ON,
