@@ -90,11 +90,19 @@ class VerifiedBatchSpanProcessor(SpanProcessor):
             self._on_end(span)
 
     def force_flush(self, timeout_millis: float | None = None) -> bool:
-        """Have all spans that ended exported and the exporter flush; whether it was in time."""
+        """Have all spans that ended exported and the exporter flush ("ForceFlush").
+
+        Return whether that was done within a time in milliseconds, which is 30,000 for None. After
+        shutdown the result is that of shutdown, and amid an export False. Raises nothing.
+        """
         return self._processor.force_flush(TIMEOUT if timeout_millis is None else timeout_millis)
 
     def shutdown(self, timeout_millis: float = TIMEOUT) -> None:
-        """Export what is left and shut down the exporter, within a time."""
+        """Export what is left and shut down the exporter ("Shutdown").
+
+        What is not exported within a time in milliseconds is counted as dropped, and that it was
+        not in time is logged. Calls after the first wait for its result. Raises nothing.
+        """
         if not self._processor.shutdown(timeout_millis):
             _logger.warning("The span processor was not shut down in time: %s", self.state)
 
@@ -191,7 +199,11 @@ class VerifiedSimpleSpanProcessor(SpanProcessor):
         return {"": exported + failed, "already_shutdown": late, "nested": nested}
 
     def force_flush(self, timeout_millis: float = TIMEOUT) -> bool:
-        """Wait for the export that is under way, then have the exporter flush."""
+        """Wait for the export that is under way, then have the exporter flush ("ForceFlush").
+
+        Return whether that was done within a time in milliseconds. After shutdown nothing is left
+        to do and the result is True, amid an export of this thread it is False. Raises nothing.
+        """
         timeout = _down(timeout_millis)
         until = monotonic_millis() + timeout
         lock = self._lock
@@ -209,7 +221,10 @@ class VerifiedSimpleSpanProcessor(SpanProcessor):
             lock.release()
 
     def shutdown(self, timeout_millis: float = TIMEOUT) -> None:
-        """Shut down the exporter, once, after the export that is under way or the time."""
+        """Shut down the exporter, once, after the export that is under way ("Shutdown").
+
+        That is waited for at most for a time in milliseconds. Raises nothing.
+        """
         was_open, self._is_open = self._is_open, False
         if not was_open:
             return
