@@ -98,18 +98,22 @@ class Threads(Protocol):
     @property
     def RLock(self) -> Callable[[], Any]:  # noqa: N802
         """Makes a lock that the thread which holds it may take again."""
+        ...
 
     @property
     def Condition(self) -> Callable[[Any], Any]:  # noqa: N802
         """Makes a condition of such a lock, for which threads wait."""
+        ...
 
     @property
     def Thread(self) -> Callable[..., Any]:  # noqa: N802
         """Makes a thread; takes ``target``, ``name`` and ``daemon``."""
+        ...
 
     @property
     def current_thread(self) -> Callable[[], Any]:
         """Tells which thread calls."""
+        ...
 
 
 def monotonic_millis() -> int:

@@ -27,6 +27,7 @@ class Enumeration(Protocol):
     @property
     def value(self) -> int:
         """The number that opentelemetry-api gives it, from 0."""
+        ...
 
 
 class TraceState(Protocol):
@@ -34,6 +35,7 @@ class TraceState(Protocol):
 
     def to_header(self) -> str:
         """The list as it is sent (Trace Context, section 3.3); empty if it has no member."""
+        ...
 
 
 class SpanContext(Protocol):
@@ -42,22 +44,27 @@ class SpanContext(Protocol):
     @property
     def trace_id(self) -> int:
         """128 bits; 0 is no id."""
+        ...
 
     @property
     def span_id(self) -> int:
         """64 bits; 0 is no id."""
+        ...
 
     @property
     def trace_flags(self) -> int:
         """The flags of Trace Context, of which the lowest 8 bits are written."""
+        ...
 
     @property
     def trace_state(self) -> TraceState | None:
         """The list of the trace, or None."""
+        ...
 
     @property
     def is_remote(self) -> bool:
         """Whether it came from another process."""
+        ...
 
 
 class Resource(Protocol):
@@ -66,10 +73,12 @@ class Resource(Protocol):
     @property
     def attributes(self) -> Attributes:
         """What it is."""
+        ...
 
     @property
     def schema_url(self) -> str | None:
         """Of which conventions its attributes are."""
+        ...
 
 
 class InstrumentationScope(Protocol):
@@ -78,18 +87,22 @@ class InstrumentationScope(Protocol):
     @property
     def name(self) -> str | None:
         """The name of the library."""
+        ...
 
     @property
     def version(self) -> str | None:
         """The version of the library."""
+        ...
 
     @property
     def attributes(self) -> Attributes:
         """What else is to be known of it."""
+        ...
 
     @property
     def schema_url(self) -> str | None:
         """Of which conventions the attributes of its spans are."""
+        ...
 
 
 class Event(Protocol):
@@ -98,18 +111,22 @@ class Event(Protocol):
     @property
     def name(self) -> str | None:
         """What happened."""
+        ...
 
     @property
     def timestamp(self) -> int | None:
         """When, in nanoseconds since 1970."""
+        ...
 
     @property
     def attributes(self) -> Attributes:
         """How, and to what."""
+        ...
 
     @property
     def dropped_attributes(self) -> int:
         """How many more it had."""
+        ...
 
 
 class Link(Protocol):
@@ -118,14 +135,17 @@ class Link(Protocol):
     @property
     def context(self) -> SpanContext:
         """The span that is linked."""
+        ...
 
     @property
     def attributes(self) -> Attributes:
         """Why it is."""
+        ...
 
     @property
     def dropped_attributes(self) -> int:
         """How many more it had."""
+        ...
 
 
 class Status(Protocol):
@@ -134,10 +154,12 @@ class Status(Protocol):
     @property
     def status_code(self) -> Enumeration:
         """A ``StatusCode``: 0 unset, 1 ok, 2 an error."""
+        ...
 
     @property
     def description(self) -> str | None:
         """What went wrong."""
+        ...
 
 
 class ReadableSpan(Protocol):
@@ -146,59 +168,74 @@ class ReadableSpan(Protocol):
     @property
     def name(self) -> str | None:
         """What kind of work it stands for."""
+        ...
 
     @property
     def context(self) -> SpanContext | None:
         """Its own ids; a span that has none is not encoded."""
+        ...
 
     @property
     def parent(self) -> SpanContext | None:
         """The span that it is a part of; None for the root of a trace."""
+        ...
 
     @property
     def kind(self) -> Enumeration:
         """A ``SpanKind``, from 0, internal, to 4, a consumer."""
+        ...
 
     @property
     def start_time(self) -> int | None:
         """When it began, in nanoseconds since 1970."""
+        ...
 
     @property
     def end_time(self) -> int | None:
         """When it ended, in nanoseconds since 1970."""
+        ...
 
     @property
     def attributes(self) -> Attributes:
         """What is to be known of the work."""
+        ...
 
     @property
     def events(self) -> Iterable[Event]:
         """What happened meanwhile, in order."""
+        ...
 
     @property
     def links(self) -> Iterable[Link]:
         """Spans of this trace or others that it has to do with."""
+        ...
 
     @property
     def status(self) -> Status | None:
         """How it ended; None is unset."""
+        ...
 
     @property
     def resource(self) -> Resource:
         """Who made it."""
+        ...
 
     @property
     def instrumentation_scope(self) -> InstrumentationScope | None:
         """By which library."""
+        ...
 
     @property
     def dropped_attributes(self) -> int:
         """How many more attributes it had."""
+        ...
 
     @property
     def dropped_events(self) -> int:
         """How many more events it had."""
+        ...
 
     @property
     def dropped_links(self) -> int:
         """How many more links it had."""
+        ...
