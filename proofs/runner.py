@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, TimeoutError, wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from multiprocessing import connection, forkserver
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from unittest.mock import patch
 
 from pebble import ProcessExpired, ProcessPool
@@ -37,6 +37,9 @@ from .verdict import Verdict
 
 LOOK_EVERY = 0.2
 """How long it may take until a run that is over ends, in seconds."""
+
+AS_SHIPPED: Final = {"VERIFIED_CONTRACTS": "0"}
+"""A contract that raises would hide from a claim what the code does."""
 
 
 @dataclass(frozen=True)
@@ -205,42 +208,35 @@ def workers(jobs: int, cluster: str | None) -> AbstractContextManager[Submit]:
 @contextmanager
 def _processes(jobs: int) -> Iterator[Submit]:
     """So many processes of this machine, each of which ends when this one does."""
-    pool = _pool(jobs)
-    try:
-        for _ in range(jobs):
-            pool.schedule(get_ready)
-        yield lambda function, task: pool.schedule(function, args=(task,), timeout=task.limit)
-    finally:
-        pool.stop()
-        pool.join()
+    with patch.dict(os.environ, AS_SHIPPED):
+        pool = _pool(jobs)
+        try:
+            for _ in range(jobs):
+                pool.schedule(get_ready)
+            yield lambda function, task: pool.schedule(function, args=(task,), timeout=task.limit)
+        finally:
+            pool.stop()
+            pool.join()
 
 
 def _pool(jobs: int) -> Any:
     start()
     context: Any = multiprocessing.get_context("forkserver")
     return ProcessPool(
-        max_workers=jobs, initializer=_begin, initargs=[_environment()], context=context
+        max_workers=jobs, initializer=_begin, initargs=[dict(os.environ)], context=context
     )
 
 
-@cache
 def start() -> None:
     """Start the process of which workers are copies; it imports meanwhile what they need.
 
     It imports from where this process does, and nothing from the working directory besides. It
-    ends when this process has.
+    ends when this process has. There is one, however often this is called.
     """
     multiprocessing.set_forkserver_preload([f"{__package__}.worker"])
     path = {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"}
-    with patch.dict(os.environ, _environment() | path), _deaf():
+    with patch.dict(os.environ, AS_SHIPPED | path), _deaf():
         forkserver.ensure_running()
-
-
-def _environment() -> dict[str, str]:
-    """The environment in which claims are proved."""
-    # A contract that raises would hide from a claim what the code does, so the code runs
-    # as it is shipped.
-    return {**os.environ, "VERIFIED_CONTRACTS": "0"}
 
 
 @contextmanager
@@ -288,6 +284,7 @@ def _pool_of_this_worker() -> Any:
             "a worker of Dask that may start no processes cannot stop a claim that hangs: start "
             "it with --no-nanny, or with DASK_DISTRIBUTED__WORKER__DAEMON=False"
         )
+    os.environ.update(AS_SHIPPED)
     pool = _pool(os.cpu_count() or 1)
     atexit.register(pool.stop)
     return pool
