@@ -7,9 +7,10 @@ import hashlib
 import importlib
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.util import find_spec, resolve_name
+from importlib.util import resolve_name
 from pathlib import Path
 
+from . import dependence
 from .claim import Claim
 from .contracts import ContractClaim
 
@@ -119,4 +120,4 @@ def _named(node: ast.AST, module: str, imported: Mapping[str, Place]) -> set[Pla
 
 def _is_written_in(module: str) -> bool:
     inside, _, rest = module.partition(f"{__package__}.")
-    return not inside and rest.split(".")[0] in WRITTEN_IN and find_spec(module) is not None
+    return not inside and rest.split(".")[0] in WRITTEN_IN and module in dependence.names()
