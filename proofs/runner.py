@@ -32,6 +32,7 @@ from . import dependence, drawn, remembered
 from .claim import Claim, every_claim
 from .engines import Options
 from .memory import Memory
+from .planting import TooSlow
 from .prover import Result, failed, prove
 from .verdict import Verdict
 
@@ -94,7 +95,17 @@ def _begin(environment: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     logging.lastResort = logging.NullHandler()
+    sys.unraisablehook = _is_raised_in_vain
     _end_with_the_caller()
+
+
+def _is_raised_in_vain(raised: sys.UnraisableHookArgs) -> None:
+    """Say what was raised where nobody can catch it, but not that a time is over.
+
+    That is raised again, until it is caught.
+    """
+    if not isinstance(raised.exc_value, TooSlow):
+        sys.__unraisablehook__(raised)
 
 
 def _end_with_the_caller() -> None:

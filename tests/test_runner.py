@@ -9,6 +9,7 @@ import pytest
 from proofs import runner
 from proofs.claim import Claim, claim_of
 from proofs.engines import Options
+from proofs.planting import TooSlow
 from proofs.prover import Result, prove
 from proofs.verdict import Verdict
 from verified.contracts import CONTRACTS_ENABLED
@@ -75,6 +76,26 @@ def test_workers_are_copies_of_one_that_imported_the_code_as_it_is_shipped() -> 
 def observed(_: runner.Task) -> tuple[set[str], bool]:
     """What a worker has imported, and whether with contracts."""
     return set(sys.modules), CONTRACTS_ENABLED
+
+
+class Ends:
+    """Raises something when it is finalized."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __del__(self) -> None:
+        raise self.error
+
+
+def test_only_that_a_time_is_over_is_raised_in_silence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", runner._is_raised_in_vain)
+    Ends(TooSlow())
+    assert capsys.readouterr().err == ""
+    Ends(ValueError("wrong"))
+    assert "ValueError: wrong" in capsys.readouterr().err
 
 
 def test_every_claim_gets_one_result() -> None:
