@@ -92,7 +92,7 @@ lint: $(READY)
 
 bench: $(READY)
 	VERIFIED_CONTRACTS=0 $(BIN)/python -m pytest tests/bench_*.py --benchmark-group-by=group \
-		--benchmark-sort=min --benchmark-columns=min,median,rounds
+		--benchmark-min-time=0.001 --benchmark-sort=min --benchmark-columns=min,median,rounds
 
 # A site in build/docs: the tutorial, and every public name.
 docs: $(READY)
