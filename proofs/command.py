@@ -169,8 +169,6 @@ def prove(
     """Prove the claims and say how strong the evidence is."""
     # Hypothesis keeps a cache of Unicode data; not in the folder of whoever calls.
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", tempfile.gettempdir() + "/hypothesis")
-    if cluster is None:
-        runner.start()
     claims = selected(expression, engine, needed)
     if against is not None and len(claims) < len(every_claim()):
         raise click.UsageError("--against compares what all claims show, and some are left out")

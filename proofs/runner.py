@@ -1,8 +1,8 @@
 """Runs claims in processes of their own, so that one that hangs or dies is only one.
 
-Each worker is a copy of a new interpreter that has imported what proving needs and has done
-nothing else: no solver, no hash seed and no switched contract of the calling process reaches
-into a proof. A claim that overruns its limit is stopped with its process, solver and all.
+Each worker starts as a new interpreter: no solver, no hash seed and no switched
+contract of the calling process reaches into a proof. A claim that overruns its limit
+is stopped with its process, solver and all.
 
 What an earlier run found out, and may stand for what this one would, is not found out again.
 """
@@ -10,6 +10,7 @@ What an earlier run found out, and may stand for what this one would, is not fou
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import logging
 import multiprocessing
@@ -17,12 +18,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, TimeoutError, wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from multiprocessing import connection, forkserver
+from multiprocessing import connection
 from typing import Any, Final, Protocol
 from unittest.mock import patch
 
@@ -39,8 +40,12 @@ from .verdict import Verdict
 LOOK_EVERY = 0.2
 """How long it may take until a run that is over ends, in seconds."""
 
-AS_SHIPPED: Final = {"VERIFIED_CONTRACTS": "0"}
-"""A contract that raises would hide from a claim what the code does."""
+SETTINGS: Final = {"VERIFIED_CONTRACTS": "0", "PYTHONSAFEPATH": "1"}
+"""The environment in which workers start, besides that of the caller.
+
+A contract that raises would hide from a claim what the code does, and what lies in the
+working directory has no part in a proof.
+"""
 
 
 @dataclass(frozen=True)
@@ -80,9 +85,10 @@ def _claims() -> dict[str, Claim]:
     return {claim.id: claim for claim in every_claim()}
 
 
-def get_ready() -> None:
-    """Import what proving needs."""
+def _get_ready() -> None:
+    """Import what proving needs, and never look through it for garbage."""
     _claims()
+    gc.freeze()
 
 
 def _prove(task: Task) -> Result:
@@ -90,10 +96,8 @@ def _prove(task: Task) -> Result:
         return prove(_claims()[task.id], task.options, task.engines, task.bites)
 
 
-def _begin(environment: Mapping[str, str]) -> None:
+def _begin() -> None:
     """Begin a worker, in which what a mutant logs that outlives its claim is nobody's concern."""
-    os.environ.clear()
-    os.environ.update(environment)
     logging.lastResort = logging.NullHandler()
     sys.unraisablehook = _is_raised_in_vain
     _end_with_the_caller()
@@ -219,11 +223,12 @@ def workers(jobs: int, cluster: str | None) -> AbstractContextManager[Submit]:
 @contextmanager
 def _processes(jobs: int) -> Iterator[Submit]:
     """So many processes of this machine, each of which ends when this one does."""
-    with patch.dict(os.environ, AS_SHIPPED):
+    # Workers take the setting from the environment that they start in.
+    with patch.dict(os.environ, SETTINGS):
         pool = _pool(jobs)
         try:
             for _ in range(jobs):
-                pool.schedule(get_ready)
+                pool.schedule(_get_ready)
             yield lambda function, task: pool.schedule(function, args=(task,), timeout=task.limit)
         finally:
             pool.stop()
@@ -231,36 +236,8 @@ def _processes(jobs: int) -> Iterator[Submit]:
 
 
 def _pool(jobs: int) -> Any:
-    start()
-    context: Any = multiprocessing.get_context("forkserver")
-    return ProcessPool(
-        max_workers=jobs, initializer=_begin, initargs=[dict(os.environ)], context=context
-    )
-
-
-def start() -> None:
-    """Start the process of which workers are copies; it imports meanwhile what they need.
-
-    It imports from where this process does, and nothing from the working directory besides. It
-    ends when this process has. There is one, however often this is called.
-    """
-    multiprocessing.set_forkserver_preload([f"{__package__}.worker"])
-    path = {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"}
-    with patch.dict(os.environ, AS_SHIPPED | path), _deaf():
-        forkserver.ensure_running()
-
-
-@contextmanager
-def _deaf() -> Iterator[None]:
-    """Let processes that start meanwhile leave Ctrl-C to this one."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    context: Any = multiprocessing.get_context("spawn")
+    return ProcessPool(max_workers=jobs, initializer=_begin, context=context)
 
 
 @contextmanager
@@ -295,7 +272,7 @@ def _pool_of_this_worker() -> Any:
             "a worker of Dask that may start no processes cannot stop a claim that hangs: start "
             "it with --no-nanny, or with DASK_DISTRIBUTED__WORKER__DAEMON=False"
         )
-    os.environ.update(AS_SHIPPED)
+    os.environ.update(SETTINGS)
     pool = _pool(os.cpu_count() or 1)
     atexit.register(pool.stop)
     return pool
